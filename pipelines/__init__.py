@@ -1,0 +1,1 @@
+"""Workflows: one workflow, one file, a frozen Config and a run."""

@@ -89,7 +89,7 @@ class Events:
     __slots__ = ("_sorted", "p", "sensor", "t", "x", "y")
     __hash__ = None  # type: ignore[assignment]  # columns can be written to
 
-    def __init__(self, t: Any, x: Any, y: Any, p: Any, sensor: Sequence[int] | None = None) -> None:
+    def __init__(self, t: Any, x: Any, y: Any, p: Any, *, sensor: Sequence[int] | None = None) -> None:
         self.t, self.x, self.y, self.p = (_column(k, v) for k, v in zip("txyp", (t, x, y, p), strict=True))
         lengths = {len(column) for column in self.columns}
         if len(lengths) > 1:
@@ -110,7 +110,7 @@ class Events:
     @classmethod
     def empty(cls, sensor: Sequence[int] | None = None) -> Self:
         """No events."""
-        return cls([], [], [], [], sensor)
+        return cls([], [], [], [], sensor=sensor)
 
     @classmethod
     def concatenate(cls, parts: Iterable[Events]) -> Self:
@@ -120,8 +120,11 @@ class Events:
         if len(sensors) > 1:
             raise ValueError(f"cannot concatenate events of different sensors: {sorted(s for s in sensors if s)}")
         sensor = sensors.pop() if sensors else None
+        parts = [part for part in parts if len(part)] or parts[:1]
         if not parts:
             return cls.empty()
+        if len(parts) == 1:
+            return cls(*parts[0].columns, sensor=sensor)
         if isinstance(parts[0].t, torch.Tensor):
             columns = [torch.cat([getattr(part, k) for part in parts]) for k in "txyp"]
         else:

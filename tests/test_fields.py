@@ -1,0 +1,413 @@
+"""Receptive fields: exact numbers, covariance laws, and what the modules must survive."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from eventsnn.fields import (
+    ParameterizedSpatialReceptiveField2d,
+    SampledSpatialReceptiveField2d,
+    SpatialReceptiveField2d,
+    calculate_normalization,
+    covariance_matrix,
+    derivative_orders,
+    derive_kernel,
+    derive_spatial_receptive_field,
+    derive_spatial_receptive_field_single,
+    gaussian_kernel,
+    spatial_parameters,
+    spatial_receptive_field,
+    spatial_receptive_fields_with_derivatives,
+    spatio_temporal_parameters,
+    truncation_radius,
+)
+
+F64 = torch.float64
+
+
+def number(value: float) -> Tensor:
+    return torch.tensor(value, dtype=F64)
+
+
+def field(size: int, scale: float, angle: float, ratio: float, dx: int = 0, dy: int = 0, **options) -> Tensor:
+    return spatial_receptive_field(number(scale), number(angle), number(ratio), 0, 0, size, dx, dy, **options)
+
+
+def matrix(cxx: float, cxy: float, cyy: float) -> Tensor:
+    return torch.tensor([[cxx, cxy], [cxy, cyy]], dtype=F64)
+
+
+def moments(kernel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum, mean (x, y), covariance of a kernel about the window's middle."""
+    n = torch.arange(kernel.shape[-1], dtype=kernel.dtype) - (kernel.shape[-1] - 1) / 2
+    points = torch.stack(torch.meshgrid(n, n, indexing="xy")).flatten(1)
+    weights = kernel.flatten()
+    mean = points @ weights / weights.sum()
+    offset = points - mean[:, None]
+    return weights.sum(), mean, (offset * weights) @ offset.T / weights.sum()
+
+
+def close(actual: Tensor, expected, tolerance: float) -> None:
+    torch.testing.assert_close(actual, torch.as_tensor(expected, dtype=actual.dtype), rtol=0, atol=tolerance)
+
+
+def full_convolution(a: Tensor, b: Tensor) -> Tensor:
+    return torch.nn.functional.conv2d(a[None, None], b.flip(0, 1)[None, None], padding=b.shape[0] - 1)[0, 0]
+
+
+# --- kernels: golden numbers ---------------------------------------------------------------------------------------
+
+LINES = {
+    0.5: (0.645035270449, 0.156420803185, 0.019352057710, 0.001604341508, 0.000099959619),
+    2.0: (0.308508322554, 0.215269289249, 0.093239033305, 0.028791222639, 0.006865365386, 0.001329761094),
+}
+
+
+@pytest.mark.parametrize("scale", LINES)
+def test_isotropic_kernel_is_the_product_of_bessel_lines(scale):
+    kernel = gaussian_kernel(41, scale * torch.eye(2, dtype=F64), 0, 0)
+    line = torch.tensor(LINES[scale], dtype=F64)
+    close(kernel[20 : 20 + len(line), 20 : 20 + len(line)], torch.outer(line, line), 2e-12)
+
+
+@pytest.mark.parametrize(
+    ("s1", "s2", "phi", "expected"),
+    [
+        (2.0, 1.0, math.pi / 6, (0.098060353946, 0.0711762724, 0.0515920397, 0.0607778679, 0.0275144558)),
+        (3.0, 1.0, math.pi / 4, (0.060953852217, 0.0405056017, 0.0405056017, 0.0534172483, 0.0176683946)),
+    ],
+)
+def test_anisotropic_kernel(s1, s2, phi, expected):
+    kernel = gaussian_kernel(65, covariance_matrix(number(s1), number(s2), number(phi)), 0, 0)
+    close(kernel[[32, 32, 33, 33, 31], [32, 33, 32, 33, 33]], expected, 1e-10)
+
+
+def mirrored(*values: float, sign: int = 1) -> list[float]:
+    return [*values, *(sign * v for v in reversed(values[:-1]))]
+
+
+WINDOWED = [  # scale, angle, ratio, order, options, row, values, tolerance 2e-9
+    (1, 0, 1, (0, 0), {}, 2, mirrored(0.024146617, 0.100529758, 0.225206133)),
+    (1, 0, 1, (1, 0), {}, 2, mirrored(0.062299446, 0.139562827, 0, sign=-1)),
+    (1, 0, 1, (2, 0), {}, 2, mirrored(0.124598891, 0.029927872, -0.309053526)),
+    (1, 0, 1, (1, 1), {}, 1, mirrored(0.031149723, 0.069781414, 0, sign=-1)),
+    (2, 0.5, 1.5, (0, 0), {}, 0, [0.028798131, 0.024132899, 0.013144700, 0.005157517, 0.001560985]),
+    (2, 0.5, 1.5, (0, 0), {}, 2, mirrored(0.042531346, 0.089668264, 0.121621561)),
+    (2, 0.5, 1.5, (1, 0), {}, 1, [0.112454201, 0.159945723, 0.029400328, -0.016963391, -0.044887478]),
+    (2, 0.5, 1.5, (1, 0), {}, 2, mirrored(0.130863701, 0.140585127, 0, sign=-1)),
+    (2, 0.5, 1.5, (0, 1), {}, 2, mirrored(-0.031773852, -0.073126122, 0, sign=-1)),
+]
+NORSE = {"kernel": "sampled", "normalization": "norse", "domain": 4}
+SAMPLED = [  # order, row, values, tolerance 2e-8
+    ((0, 0), 1, [0.03428784, 0.09887102, 0.05110809, 0.00473590, 0.00007867]),
+    ((0, 0), 2, mirrored(0.01028967, 0.13557008, 0.32019751)),
+    ((1, 0), 0, [0.02820110, 0.09066900, 0.04719732, 0.00435460, 0.00006805]),
+    ((1, 0), 2, mirrored(0.20348705, 0.22683893, 0, sign=-1)),
+    ((0, 1), 2, mirrored(-0.15014663, -0.23118908, 0, sign=-1)),
+]
+
+
+@pytest.mark.parametrize(("scale", "angle", "ratio", "order", "options", "row", "values"), WINDOWED)
+def test_windowed_kernels(scale, angle, ratio, order, options, row, values):
+    close(field(5, scale, angle, ratio, *order, **options)[row], values, 2e-9)
+
+
+def test_windowed_kernel_in_domain_units():
+    smooth, edge = (field(5, 2, 0.5, 1.5, dx, 0, domain=4) for dx in (0, 1))
+    close(torch.stack([smooth[2, 2], smooth[2, 3], edge[2, 3]]), [0.431116377, 0.113703711, -0.201279158], 2e-9)
+
+
+@pytest.mark.parametrize(("order", "row", "values"), SAMPLED)
+def test_sampled_kernels_with_alternating_derivatives(order, row, values):
+    close(field(5, 2, 0.5, 1.5, *order, **NORSE)[row], values, 2e-8)
+
+
+def test_sampled_kernels_elsewhere():
+    mixed = field(5, 2, 0.5, 1.5, 1, 1, **NORSE)
+    close(mixed[[2, 0], [2, 0]], [0.09323927, 0.09576929], 2e-8)
+    options = {"kernel": "sampled", "domain": 4}
+    for order, expected in (((1, 0), -0.112169707), ((0, 1), 0.137876828)):
+        close(field(5, 2, 0.5, 1.5, *order, **options)[2, 3], expected, 2e-9)
+    close(field(5, 2, 0.5, 1.5, 2, 0, **options)[2, 2], -0.320197512, 2e-9)
+    moved = spatial_receptive_field(number(2), number(0.5), number(1.5), 1, -0.5, 5, **options)
+    close(moved[2], [0.00051804, 0.02356885, 0.19222280, 0.28103685, 0.07365690], 2e-8)
+
+
+def test_off_grid_centre():
+    total, mean, covariance = moments(gaussian_kernel(33, torch.eye(2, dtype=F64), 1.3, 0.3))
+    close(total, 1, 1e-12)
+    close(mean, [1.3, 0.3], 1e-10)
+    close(covariance, torch.eye(2), 1e-10)
+
+
+def test_whole_pixel_centre_is_a_shift():
+    kernel = gaussian_kernel(41, matrix(2, 0.5, 1), 3, -2)
+    close(kernel, gaussian_kernel(41, matrix(2, 0.5, 1), 0, 0).roll((-2, 3), (0, 1)), 1e-12)
+
+
+L1 = {(1, 0): (0.673670, 0.771506, 0.791575, 0.796322), (2, 0): (1.031397, 0.977989, 0.966480, 0.967080)}
+
+
+@pytest.mark.parametrize("order", L1)
+def test_l1_norms(order):
+    kernels = [field(2 * math.ceil(10 * math.sqrt(s)) + 17, s, 0, 1, *order) for s in (1, 4, 16, 64)]
+    close(torch.stack([k.abs().sum() for k in kernels]), L1[order], 1e-6)
+    normed = field(9, 1.0, 0.3, 1.2, *order, normalization="l1")
+    close(normed.abs().sum(), {(1, 0): 0.797885, (2, 0): 0.967883}[order], 1e-6)
+
+
+# --- kernels: laws -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("s1", "s2", "phi"), [(0.3, 0.3, 0.0), (1.0, 0.3, 0.6), (2.0, 1.0, 0.5), (4.0, 1.5, 2.1)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(F64, 1e-12), (torch.float32, 1e-4)])
+def test_moments(s1, s2, phi, dtype, tolerance):
+    wanted = covariance_matrix(*(torch.tensor(v, dtype=dtype) for v in (s1, s2, phi)))
+    size = 2 * math.ceil(8 * s1) + 17  # the tails of small discrete scales fall off more slowly than a Gaussian's
+    total, mean, covariance = moments(gaussian_kernel(size, wanted, 0, 0))
+    close(total, 1, tolerance)
+    close(mean, [0.0, 0.0], tolerance)
+    close(covariance, wanted, tolerance * max(1, s1**2))
+
+
+def test_semigroup():
+    a, b = matrix(2, 0.6, 1), matrix(1, 0.3, 1.5)
+    both = gaussian_kernel(129, a + b, 0, 0)
+    close(full_convolution(gaussian_kernel(65, a, 0, 0), gaussian_kernel(65, b, 0, 0)), both, 1e-14)
+
+
+def test_semigroup_across_signs_needs_the_same_q():
+    a, b = matrix(2, 1, 2), matrix(2, -1, 2)
+    exact = gaussian_kernel(129, a + b, 0, 0, q=number(2.0))
+    parts = full_convolution(gaussian_kernel(65, a, 0, 0, q=number(1.0)), gaussian_kernel(65, b, 0, 0, q=number(1.0)))
+    close(parts, exact, 1e-14)
+    assert 1e-5 < (parts - gaussian_kernel(129, a + b, 0, 0)).abs().max() < 1e-2
+
+
+def test_diffusion_equation():
+    """dT/dCxx = d_xx T / 2, dT/dCxy = d_x d_y T, dT/dCyy = d_yy T / 2."""
+    entries = torch.tensor([2.0, 0.5, 1.5], dtype=F64)
+
+    def kernel(e: Tensor) -> Tensor:
+        return gaussian_kernel(41, torch.stack([e[0], e[1], e[1], e[2]]).reshape(2, 2), 0, 0, q=number(0.5))
+
+    slopes = torch.autograd.functional.jacobian(kernel, entries).permute(2, 0, 1)
+    t = kernel(entries)
+    orders = [(2, 0), (1, 1), (0, 2)]
+    derived = derive_spatial_receptive_field(t, 1.0, 0.0, orders, normalization="none")
+    close(slopes, derived * number(1.0) * torch.tensor([0.5, 1, 0.5], dtype=F64)[:, None, None], 1e-12)
+
+
+@pytest.mark.parametrize("order", [(m, n) for m in range(5) for n in range(5) if m + n <= 4])
+def test_rotation_by_a_quarter_turn(order):
+    kernel = field(15, 1.7, 0.4, 1.4, *order)
+    close(field(15, 1.7, 0.4 + math.pi / 2, 1.4, *order), kernel.rot90(-1), 1e-14)
+
+
+def test_steerability():
+    phi = 0.7
+    cs, sn = math.cos(phi), math.sin(phi)
+    parts = {order: field(13, 2, 0, 1, *order) for order in derivative_orders(2)}
+    close(field(13, 2, phi, 1, 1, 0), cs * parts[1, 0] + sn * parts[0, 1], 1e-14)
+    second = cs**2 * parts[2, 0] + 2 * cs * sn * parts[1, 1] + sn**2 * parts[0, 2]
+    # the window of the three differs by no ring: same total order
+    close(field(13, 2, phi, 1, 2, 0), second, 1e-14)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    scale=st.floats(0.05, 30),
+    angle=st.floats(-4, 4),
+    ratio=st.floats(0.4, 2.5),
+    order=st.sampled_from(derivative_orders(4)),
+    size=st.sampled_from([5, 7, 11, 17]),
+)
+def test_moment_of_the_own_order_is_exact_in_any_window(scale, angle, ratio, order, size):
+    """sum u^m v^n k = (-1)^(m+n) m! n! s1^m s2^n, and lower moments vanish."""
+    kernel = field(size, scale, angle, ratio, *order)
+    n = torch.arange(size, dtype=F64) - size // 2
+    right, down = n[None, :], n[:, None]
+    u, v = right * math.cos(angle) + down * math.sin(angle), down * math.cos(angle) - right * math.sin(angle)
+    m, k = order
+    unit = (math.sqrt(scale) * ratio) ** m * (math.sqrt(scale) / ratio) ** k
+    expected = (-1) ** (m + k) * math.factorial(m) * math.factorial(k)
+    close((u**m * v**k * kernel).sum() / unit, expected, 1e-8)
+    close(kernel.sum() / unit, float(m + k == 0), 1e-9)
+
+
+def laplacian_response(image: Tensor, scale: float) -> Tensor:
+    """Normalised Laplacian at the centre of an image, by the sum over a wide kernel."""
+    t = gaussian_kernel(image.shape[0], scale * torch.eye(2, dtype=F64), 0, 0)
+    xx, yy = derive_spatial_receptive_field(t, 1.0, 0.0, [(2, 0), (0, 2)], normalization="none")
+    return scale * ((xx + yy) * image).sum()
+
+
+def blob(s0: float, half: int) -> Tensor:
+    n = torch.arange(-half, half + 1, dtype=F64)
+    return torch.exp(-(n[None] ** 2 + n[:, None] ** 2) / (2 * s0))
+
+
+def test_scale_selection():
+    for s0, exact, sampled in zip(
+        (4, 9, 16),
+        (-0.535781470833, -0.514675365637, -0.508052034151),
+        (-0.507855712, -0.503482863, -0.501956696),
+        strict=True,
+    ):
+        half = 10 * int(math.sqrt(s0))
+        diffused = 2 * math.pi * s0 * gaussian_kernel(2 * half + 1, s0 * torch.eye(2, dtype=F64), 0, 0)
+        close(laplacian_response(diffused, s0), exact, 1e-10)
+        close(laplacian_response(blob(s0, half), s0), sampled, 1e-8)
+    scales = (1, 2, 4, 6, 9, 12, 16, 24, 32)
+    responses = torch.stack([laplacian_response(blob(9, 45), s).abs() for s in scales])
+    close(responses, [0.1768, 0.2944, 0.4253, 0.4815, 0.5035, 0.4940, 0.4651, 0.4003, 0.3455], 6e-5)
+
+
+@pytest.mark.parametrize(("s0", "peak"), [(4, 4.132), (9, 9.126), (16, 16.128), (36, 36.18), (64, None)])
+def test_scale_of_the_extremum(s0, peak):
+    image = blob(s0, int(6 * math.sqrt(s0)))
+    scales = torch.linspace(0.97, 1.06, 31, dtype=F64) * s0
+    responses = torch.stack([laplacian_response(image, s) for s in scales.tolist()])
+    a, b, _ = torch.linalg.lstsq(
+        torch.stack([scales**2, scales, torch.ones_like(scales)], 1), responses[:, None]
+    ).solution.flatten()
+    close(-b / (2 * a) / s0, 1.0 if peak is None else peak / s0, 5e-3)
+    if s0 >= 9:
+        close(responses.min(), -0.5, 5e-3)
+
+
+# --- tables --------------------------------------------------------------------------------------------------------
+
+
+def test_parameter_table():
+    table = spatial_parameters(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.0]), torch.tensor([0.5, 1.0]), 1)
+    assert table.shape == (18, 7)
+    assert table[:12, 2].eq(0.5).all()
+    assert table[12:, 2].eq(1).all()
+    assert table[12:, 1].eq(0).all()
+    assert table[:3].tolist() == [[1, 0, 0.5, 0, 0, m, n] for m, n in ((0, 0), (0, 1), (1, 0))]
+    assert table[:12:3, :2].tolist() == [[1, 0], [1, 1], [2, 0], [2, 1]]
+    assert spatial_parameters([1.0, 2.0], [0.0, 1.0], [0.5, 1.0], 1, include_replicas=True).shape == (24, 7)
+    pairs = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    ratios = [1.0, math.sqrt(1.5), 1.5]
+    assert spatial_parameters([1.0, 2.0, 4.0, 8.0], [0.0, 0.8, 1.6, 2.4], ratios, pairs).shape == (144, 7)
+    by_tensor = spatial_parameters([1.0], [0.0], [1.0], torch.tensor(pairs), [0.5, 1.0], [0.0])
+    assert by_tensor[:, 3:].tolist() == [[x, 0.0, *pair] for x in (0.5, 1.0) for pair in pairs]
+
+
+def test_spatio_temporal_table():
+    table = spatio_temporal_parameters([1.0], [0.0], [1.0], 1, [1.0, 2.0], x=[3.0])
+    assert table.shape == (6, 8)
+    assert table[:, 7].tolist() == [1, 2] * 3
+    assert table[::2, 5:7].tolist() == [[0, 0], [0, 1], [1, 0]]
+
+
+def test_truncation_radius():
+    deviations = {1e-1: 1.949, 1e-2: 2.806, 1e-3: 3.481, 1e-4: 4.056}
+    for epsilon, wanted in deviations.items():
+        assert truncation_radius(1e6, epsilon) == pytest.approx(1000 * wanted, abs=1)
+    assert truncation_radius(torch.tensor([1.0, 4.0])).tolist() == [3, 6]
+
+
+def test_batches_equal_single_calls():
+    table = spatial_parameters([1.0, 2.0], [0.3, 1.0], [0.7, 1.0], derivative_orders(3), [0.0, 0.4], [-1.3]).to(F64)
+    bank = spatial_receptive_fields_with_derivatives(table, 11)
+    single = [spatial_receptive_field(*(v for v in row[:5]), 11, int(row[5]), int(row[6])) for row in table[::7]]
+    close(bank[::7], torch.stack(single), 1e-14)
+    sampled = spatial_receptive_fields_with_derivatives(table, 11, 5, kernel="sampled", normalization="norse")
+    first = [
+        derive_spatial_receptive_field_single(
+            spatial_receptive_field(*row[:5], 11, domain=5, kernel="sampled"),
+            row[0],
+            row[1],
+            *row[5:].int().tolist(),
+            normalization="norse",
+        )
+        for row in table[::7]
+    ]
+    close(sampled[::7], torch.stack(first), 1e-14)
+
+
+def test_normalization_factors():
+    assert calculate_normalization(3, 4.0) == 8
+    assert calculate_normalization(2, 4.0, 0.5) == 2
+    assert calculate_normalization(1, 4.0, normalization="norse") == 4
+    assert derive_kernel(torch.eye(3), torch.tensor(0.0)).tolist() == [[-1, -0.5, 0], [1, 0, -1], [0, 0.5, 1]]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: spatial_receptive_field(0.0, 0, 1, 0, 0, 5), "scale must be positive"),
+        (lambda: spatial_receptive_field(1.0, 0, -1.0, 0, 0, 5), "ratio must be positive"),
+        (lambda: spatial_receptive_field(math.nan, 0, 1, 0, 0, 5), "scale must be positive and finite, got nan"),
+        (lambda: spatial_receptive_field(1.0, math.nan, 1, 0, 0, 5), "angle must be finite"),
+        (lambda: spatial_receptive_field(1.0, 0, 1, 0, 0, 6), "size must be odd.* got 6"),
+        (lambda: spatial_receptive_field(1.0, 0, 1, 0, 0, 5, 0.5), "dx must be a derivative order"),
+        (lambda: spatial_receptive_field(1.0, 0, 1, 0, 0, 3, 3, 0), "at most 2 in a window of 3 pixels"),
+        (lambda: spatial_receptive_field(1.0, 0, 1, 0, 0, 5, normalization="norse"), "needs kernel='sampled'"),
+        (lambda: spatial_receptive_field(1.0, 0, 1, 0, 0, 5, kernel="exact"), "kernel must be one of"),
+        (lambda: spatial_receptive_fields_with_derivatives(torch.ones(2, 5), 5), "seven columns scale, angle"),
+        (lambda: gaussian_kernel(5, -torch.eye(2), 0, 0), "determinant of c must be positive|c must"),
+        (lambda: gaussian_kernel(5, torch.tensor([[1.0, 2.0], [2.0, 1.0]]), 0, 0), "must be positive, got -3"),
+        (lambda: gaussian_kernel(5, torch.eye(2), 0, 0, q=-1.0), "q must be at least 0, got -1"),
+        (lambda: gaussian_kernel(5, torch.eye(2), 0, 0, domain=-1), "domain must be positive"),
+        (lambda: truncation_radius(-1.0), "scale must be positive"),
+        (lambda: truncation_radius(1.0, 1.5), "epsilon must lie between 0 and 1"),
+        (lambda: derivative_orders(-1), "whole number"),
+        (lambda: spatial_parameters([1.0], [0.0], [1.0], [1, 2]), "derivatives must be"),
+        (lambda: spatial_parameters([[1.0]], [0.0], [1.0], 1), "scales must be one row"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+# --- spatial modules -----------------------------------------------------------------------------------------------
+
+GENERATORS = ([1.0, 2.0], [0.2, 1.0], [0.8, 1.0], [(0, 0), (1, 0), (1, 1)])
+
+
+def table() -> Tensor:
+    return spatial_parameters(*GENERATORS, x=[0.0], y=[0.3])
+
+
+def make(kind: str, *, channels: int = 2, size: int = 15, dtype: torch.dtype = torch.float32, **options):
+    if kind == "table":
+        return SpatialReceptiveField2d(channels, size, table().to(dtype), **options)
+    cls = SampledSpatialReceptiveField2d if kind == "shared" else ParameterizedSpatialReceptiveField2d
+    scales, angles, ratios = (torch.tensor(v, dtype=dtype) for v in GENERATORS[:3])
+    return cls(channels, size, scales, angles, ratios, GENERATORS[3], y=torch.tensor([0.3], dtype=dtype), **options)
+
+
+KINDS = ("table", "shared", "single")
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@every_kind
+@pytest.mark.parametrize("aggregate", [True, False])
+def test_forward_is_the_convolution_with_its_weights(kind, aggregate):
+    module = make(kind, aggregate=aggregate, padding=3, stride=2)
+    x = torch.randn(3, 2, 2, 12, 14)
+    expected = torch.nn.functional.conv2d(
+        x.flatten(0, 1), module.weights, padding=3, stride=2, groups=1 if aggregate else 2
+    ).unflatten(0, (3, 2))
+    close(module(x), expected, 1e-5)
+    close(module(x[0, 0]), expected[0, 0], 1e-5)
+    assert module(x).shape[2] == module.out_channels == (18 if aggregate else 36)
+    assert module.weights.shape == ((18, 2, 15, 15) if aggregate else (36, 1, 15, 15))
+    close(module.kernels(), spatial_receptive_fields_with_derivatives(module.rf_parameters, 15), 1e-7)
+    close(module.rf_parameters, table(), 1e-6)
+
+
+def test_ramp_response_and_flip():
+    ramp = torch.arange(41, dtype=F64).expand(41, 41)[None]
+    rows = torch.tensor([[2, p, 1.5, 0, 0, m, n] for p, m, n in ((0, 1, 0), (0.5, 1, 0), (0.5, 0, 1))], dtype=F64)
+    for flip, sign in ((False, 1), (True, -1)):
+        out = SpatialReceptiveField2d(1, 17, rows, flip=flip)(ramp)[:, 12, 12]
+        close(out, [sign * v for v in (-2.121320, -1.861634, 0.452007)], 1e-6)

@@ -1,0 +1,127 @@
+"""AEDAT 2: 8-byte big-endian records, u32 address and i32 time in us, laid out by the chip the header names.
+
+The address counts from the bottom-left pixel with x reversed; DVS128 (the default, 16 bits) has 1 = OFF. DAVIS
+addresses with bit 31 set are frame or inertial samples, with bit 10 external ones: counted, not events. Time rolls over
+every 2^32 us. Source: iniVation, "AEDAT file formats" (2019); jAER's chip classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from . import aedat
+from .columns import Columns
+from .drive import OUTSIDE, drive, state_for
+from .errors import EventFormatError
+from .header import Header, Report
+from .source import Source
+
+_ADDRESS = 2
+_REASONS = {_ADDRESS: "an address that this chip does not send; give the sensor if the header names the wrong chip"}
+
+
+class _Chip(NamedTuple):
+    width: int
+    height: int
+    x_shift: int
+    x_mask: int
+    y_shift: int
+    y_mask: int
+    p_shift: int
+    on: int  # the polarity bit of an ON event
+    special: int  # address bits of records that are no pixel events
+    unused: int
+
+
+def _dvs(size: int) -> _Chip:
+    return _Chip(size, size, 1, 0x7F, 8, 0x7F, 0, 0, 0x8000, 0xFFFF0000)
+
+
+def _davis(width: int, height: int) -> _Chip:
+    return _Chip(width, height, 12, 0x3FF, 22, 0x1FF, 11, 1, 0x80000400, 0)
+
+
+_CHIPS = {
+    "DVS128": _dvs(128),
+    "EDVS": _dvs(128),
+    "TMPDIFF128": _dvs(128),
+    "DAVIS128": _davis(128, 128),
+    "DAVIS208": _davis(208, 192),
+    "DAVIS240": _davis(240, 180),
+    "DAVIS346": _davis(346, 260),
+    "DAVIS640": _davis(640, 480),
+}
+
+
+def start(source: Source) -> Header:
+    lines, offset = aedat.header(source.head)
+    if not lines or not lines[0].startswith("!AER-DAT2"):
+        raise EventFormatError("does not begin with '#!AER-DAT2'", offset=0)
+    stated = next((line.partition(":")[2].strip() for line in lines if line.lower().startswith("aechip:")), "")
+    name = stated.rpartition(".")[2].upper()
+    chip = next((known for known in _CHIPS if known in name), None)
+    if stated and chip is None:
+        raise EventFormatError(f"the chip {stated!r} is not known; known are {', '.join(_CHIPS)}", offset=0)
+    chip = chip or "DVS128"
+    metadata = {
+        "chip": stated or f"{chip} (the header names none)",
+        "header": lines,
+        "origin": "top-left (y turned over; in the file it is the bottom-left, with x reversed)",
+    }
+    most = None if source.size is None else (source.size - offset) // 8
+    layout = _CHIPS[chip]
+    return Header((layout.width, layout.height), metadata, offset, layout._asdict(), most)
+
+
+def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
+    layout = dict(header.layout)
+    limit = (layout.pop("width"), layout.pop("height"))
+    own = {**layout, "right": limit[0] - 1, "top": limit[1] - 1, "epoch": 0, "stamp": 0}
+    state = state_for(header, on_error, limit, own)
+    return drive(source, header, _decode, state, columns, report, word=">u8", reasons=_REASONS)
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    s = state[0]
+    width, height, skip, last, epoch, stamp = s.width, s.height, s.skip, s.last, s.epoch, s.stamp
+    n = used = 0
+    for i in range(min(len(words), len(t))):
+        word = words[i]
+        address = np.int64(word >> np.uint64(32))
+        new = np.int64(word & np.uint64(0xFFFFFFFF))
+        if new >= 1 << 31:
+            new -= 1 << 32
+        if address & s.unused:
+            if not skip:
+                s.fault = _ADDRESS
+                break
+            s.outside += 1
+        elif address & s.special:
+            s.other += 1
+        else:
+            column = s.right - ((address >> s.x_shift) & s.x_mask)
+            row = s.top - ((address >> s.y_shift) & s.y_mask)
+            if column < 0 or row < 0 or column >= width or row >= height:
+                if not skip:
+                    s.fault, s.fault_x, s.fault_y = OUTSIDE, column, row
+                    break
+                s.outside += 1
+            else:
+                if stamp - new >= 1 << 31:
+                    epoch += 1 << 32
+                    s.wraps += 1
+                stamp = new
+                now = epoch + new
+                s.back += now < last
+                last = now
+                t[n], x[n], y[n] = now, column, row
+                p[n] = ((address >> s.p_shift) & 1) == s.on
+                n += 1
+        used = i + 1
+    s.last, s.epoch, s.stamp = last, epoch, stamp
+    return used, n

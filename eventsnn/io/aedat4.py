@@ -1,0 +1,158 @@
+"""AEDAT 4 (iniVation DV): a FlatBuffers header with an XML description, then packets of compressed FlatBuffers.
+
+    "#!AER-DAT4.0\\r\\n"  |  u32 size, IOHeader {compression, table position, XML}  |  i32 stream, i32 size, payload  |
+    ...
+
+Events are 16-byte structs {i64 t in us since 1970, i16 x, i16 y, bool on}. Frames, inertial samples and triggers are
+counted by packet and passed over. Source: iniVation, "AEDAT 4.0" (2019) and its FlatBuffers schemas.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from .columns import Columns
+from .errors import EventFormatError
+from .flatbuffer import Table
+from .header import Header, Report
+from .source import Reader, Source
+from .store import store
+
+MAGIC = b"#!AER-DAT4"
+_EVENT = np.dtype({"names": ["t", "x", "y", "p"], "formats": ["<i8", "<i2", "<i2", "u1"], "itemsize": 16})
+_COMPRESSIONS = ("none", "LZ4", "LZ4 high", "zstd", "zstd high")
+_LARGEST = 1 << 26  # bytes a packet may grow to; recorders write some 10 ms a packet
+
+
+def start(source: Source) -> Header:
+    head = source.head
+    if not head.startswith(MAGIC):
+        raise EventFormatError("does not begin with '#!AER-DAT4'", offset=0)
+    if len(head) < 18:
+        raise EventFormatError("the file ends inside its header", offset=len(head))
+    (size,) = struct.unpack_from("<I", head, 14)
+    data = source.read(18, size)
+    if len(data) < size:
+        raise EventFormatError(f"the file ends inside its header of {size} bytes", offset=18 + len(data))
+    try:
+        root = Table.root(data)
+        code = root.scalar(0, "<i", 0)
+        text = root.vector(2, np.uint8).tobytes()
+        streams = _streams(text)
+    except (EventFormatError, ElementTree.ParseError, ValueError) as error:
+        raise EventFormatError(f"the header cannot be decoded: {error}", offset=18) from error
+    if not 0 <= code < len(_COMPRESSIONS):
+        raise EventFormatError(f"compression {code} is not known", offset=18)
+    events = [number for number, stream in streams.items() if stream["type"] == "EVTS"]
+    sensor = streams[events[0]]["sensor"] if events else None
+    metadata = {"compression": _COMPRESSIONS[code], "streams": streams, "origin": "top-left"}
+    layout = {"code": code, "stream": events[0] if events else None, "table": root.scalar(1, "<q", -1)}
+    return Header(sensor, metadata, 18 + size, layout)
+
+
+def _streams(text: bytes) -> dict[int, dict[str, Any]]:
+    """Number -> type, sensor and source of every stream."""
+    if b"<!" in text:  # no entities, so nothing that could grow
+        raise EventFormatError("the XML description holds declarations")
+    tree = ElementTree.fromstring(text)
+    nodes = next((node for node in tree.iter("node") if node.get("name") == "outInfo"), tree)
+    found = {}
+    for node in nodes.findall("node"):
+        if not (number := node.get("name", "")).isdecimal():
+            continue
+        values = {attr.get("key"): attr.text or "" for attr in node.iter("attr")}
+        size = tuple(int(values.get(key, 0)) for key in ("sizeX", "sizeY"))
+        found[int(number)] = {
+            "type": values.get("typeIdentifier", ""),
+            "source": values.get("source", ""),
+            "sensor": size if 0 < size[0] < 32768 and 0 < size[1] < 32768 else None,
+        }
+    return found
+
+
+def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
+    layout, skip = header.layout, on_error == "skip"
+    with source.reader(header.offset) as reader:
+        while True:
+            report.last_good = offset = reader.offset
+            if 0 <= layout["table"] <= offset:
+                return
+            try:
+                packet = _packet(reader, layout, source.size)
+            except EventFormatError as error:
+                if not skip:
+                    error.offset, error.event = offset, report.events
+                    raise
+                report.skipped_bytes += (source.size or reader.offset) - offset
+                return
+            if packet is None:
+                return
+            number, payload = packet
+            if number != layout["stream"]:
+                report.other += 1
+                continue
+            try:
+                elements = Table.root(_expand(payload, layout["code"]), 4).vector(0, _EVENT)
+            except EventFormatError as error:
+                if not skip:
+                    error.offset, error.event = offset, report.events
+                    raise
+                report.skipped_bytes += reader.offset - offset
+                continue
+            pieces = (elements["t"], elements["x"], elements["y"], elements["p"] & 1)
+            store(columns, header, report, on_error, pieces, offset)
+            yield
+
+
+def _packet(reader: Reader, layout: dict[str, Any], size: int | None) -> tuple[int, bytes] | None:
+    """The next packet's stream and payload, None at the end."""
+    prefix = reader.read(8)
+    if not prefix and layout["table"] < 0:
+        return None
+    if len(prefix) < 8:
+        raise EventFormatError("the file ends before its data table or inside a packet: it was cut short")
+    number, length = struct.unpack("<ii", prefix)
+    if number < 0 or length < 0 or (size is not None and length > size - reader.offset):
+        raise EventFormatError(f"a packet of stream {number} with {length} bytes does not fit into the file")
+    payload = reader.read(length)
+    if len(payload) < length:
+        raise EventFormatError("the file ends inside a packet: it was cut short")
+    return number, payload
+
+
+def _expand(payload: bytes, code: int) -> bytes:
+    """The packet without its compression, never more than the bound above."""
+    if code == 0:
+        return payload
+    return _lz4(payload) if code in (1, 2) else _zstd(payload)
+
+
+def _lz4(payload: bytes) -> bytes:
+    import lz4.frame
+
+    expander = lz4.frame.LZ4FrameDecompressor()
+    try:
+        data = expander.decompress(payload, max_length=min(_LARGEST, 255 * len(payload) + 64))
+    except (RuntimeError, ValueError) as error:
+        raise EventFormatError(f"an LZ4 packet is damaged: {error}") from error
+    if not expander.eof:
+        raise EventFormatError(f"an LZ4 packet is incomplete or grows beyond {_LARGEST >> 20} MiB")
+    return bytes(data)
+
+
+def _zstd(payload: bytes) -> bytes:
+    import zstandard
+
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=_LARGEST).stream_reader(payload) as expander:
+            data = expander.read(_LARGEST)
+    except zstandard.ZstdError as error:
+        raise EventFormatError(f"a zstd packet is damaged: {error}") from error
+    if len(data) == _LARGEST:
+        raise EventFormatError(f"a zstd packet grows beyond {_LARGEST >> 20} MiB")
+    return bytes(data)

@@ -1,0 +1,99 @@
+"""Prophesee DAT: 8-byte little-endian records, u32 time in us and u32 address.
+
+    version 2: x 13..0, y 27..14, p 28          version 1 (ATIS 304x240): x 8..0, y 16..9, p 17
+
+After the text header stand an event type byte (0 or 12: pixel events) and the record size, 8; files without a header
+have neither. Time rolls over every 2^32 us. Source: Prophesee, "DAT file format" (2020); OpenEB's dat_tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from . import prophesee
+from .columns import Columns
+from .drive import OUTSIDE, drive, state_for
+from .errors import EventFormatError
+from .header import Header, Report
+from .source import Source
+
+_VERSIONS = {1: (9, 8), 2: (14, 14)}  # bits of x and of y; p is the bit above them
+
+
+def start(source: Source) -> Header:
+    found = prophesee.header(source.head)
+    version = found.layout["keys"].get("version", "2")
+    if found.offset:
+        kind = source.head[found.offset : found.offset + 2]
+        if len(kind) < 2 or kind[0] not in (0, 12) or kind[1] != 8:
+            raise EventFormatError(
+                f"event type {kind.hex(' ') or 'missing'}; pixel events are of type 00 or 0c in 8 bytes",
+                offset=found.offset,
+            )
+        found.offset += 2
+        number = 1 if version.startswith(("0", "1")) else 2
+    else:
+        number = 1 if _fits(source.head, 18) else 2
+        found.metadata["header"] = "none"
+    found.metadata["version"] = number
+    found.layout["bits"] = _VERSIONS[number]
+    if source.size is not None:
+        found.most = (source.size - found.offset) // 8
+    return found
+
+
+def headerless(head: bytes, size: int | None) -> bool:
+    """True if the bytes look like DAT records without a header: rising times, no address bit beyond the polarity."""
+    return not (size or 0) % 8 and len(head) >= 8 and _fits(head, 29)
+
+
+def _fits(head: bytes, bits: int) -> bool:
+    records = np.frombuffer(head[: len(head) - len(head) % 8], "<u4").reshape(-1, 2).astype(np.int64)
+    falls = np.diff(records[:, 0]) < 0
+    return bool((records[:, 1] >> bits == 0).all() and falls.sum() <= len(records) // 100)
+
+
+def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
+    x_bits, y_bits = header.layout["bits"]
+    own = {"epoch": 0, "stamp": 0, "x_bits": x_bits, "y_bits": y_bits}
+    state = state_for(header, on_error, (1 << x_bits, 1 << y_bits), own)
+    return drive(source, header, _decode, state, columns, report, word="<u8")
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    s = state[0]
+    width, height, skip, last, epoch, stamp = s.width, s.height, s.skip, s.last, s.epoch, s.stamp
+    y_shift, p_shift = s.x_bits, s.x_bits + s.y_bits
+    x_mask, y_mask = (1 << s.x_bits) - 1, (1 << s.y_bits) - 1
+    back = outside = 0
+    n = used = 0
+    for i in range(min(len(words), len(t))):
+        word = words[i]
+        address = np.int64(word >> np.uint64(32))
+        new = np.int64(word & np.uint64(0xFFFFFFFF))
+        column, row = address & x_mask, (address >> y_shift) & y_mask
+        if column >= width or row >= height:
+            if not skip:
+                s.fault, s.fault_x, s.fault_y = OUTSIDE, column, row
+                break
+            outside += 1
+        else:
+            if stamp - new >= 1 << 31:
+                epoch += 1 << 32
+                s.wraps += 1
+            stamp = new
+            now = epoch + new
+            back += now < last
+            last = now
+            t[n], x[n], y[n], p[n] = now, column, row, (address >> p_shift) & 1
+            n += 1
+        used = i + 1
+    s.last, s.epoch, s.stamp = last, epoch, stamp
+    s.back += back
+    s.outside += outside
+    return used, n

@@ -1,0 +1,121 @@
+"""Runs a decoding kernel over the blocks of a file: carries unfinished records over, counts, and stops at faults.
+
+A kernel is ``kernel(words, state, t, x, y, p) -> (words used, events made)``: it decodes words until they end, the
+columns are full, the next record is incomplete, or ``state.fault`` is set. ``state`` is one structured record that
+lives from block to block: the fields below and the format's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .columns import Columns
+from .errors import EventFormatError
+from .header import Header, Report
+from .source import Source
+
+BLOCK = 1 << 20
+_SPACE = 1 << 18
+_COUNTS = {"back": "steps_back", "wraps": "wraps", "outside": "outside", "early": "early", "other": "other"}
+_STATE = ("skip", "width", "height", "last", "fault", "fault_x", "fault_y", *_COUNTS)
+OUTSIDE = 1  # the fault every kernel may report
+
+
+def state_for(header: Header, on_error: str, limit: tuple[int, int], own: Mapping[str, int]) -> Any:
+    """The record a kernel starts with; ``limit`` bounds the coordinates where the sensor is not known."""
+    state = np.zeros(1, [(name, np.int64) for name in (*_STATE, *own)])
+    width, height = header.sensor or limit
+    values = {"skip": on_error == "skip", "width": width, "height": height, "last": np.iinfo(np.int64).min, **own}
+    for name, value in values.items():
+        state[name] = value
+    return state
+
+
+def drive(
+    source: Source,
+    header: Header,
+    kernel: Callable[..., tuple[int, int]],
+    state: Any,
+    columns: Columns,
+    report: Report,
+    *,
+    word: str = "u1",
+    record: int = 1,
+    most: int = 1,
+    end: bytes = b"",
+    reasons: Mapping[int, str] | None = None,
+) -> Iterator[None]:
+    """Decodes all of the source into the columns, yielding after every stretch.
+
+    ``word`` is the unit of the kernel's input (big-endian ones are swapped first), ``record`` the smallest record in
+    words, ``most`` the most events of one word, ``end`` the last record's last byte, which may be missing.
+    """
+    dtype = np.dtype(word)
+    buffer: Any = np.empty(BLOCK, np.uint8)
+    kept, base = 0, header.offset
+    report.last_good = base
+    with source.reader(header.offset) as reader:
+        while True:
+            got = reader.readinto(memoryview(buffer)[kept:])
+            filled = kept + got
+            at_end = filled < len(buffer)
+            if at_end and end and filled and buffer[filled - 1] != end[0]:
+                buffer[filled] = end[0]
+                filled += 1
+            words = buffer[: filled - filled % dtype.itemsize].view(dtype.newbyteorder("="))
+            if dtype.byteorder == ">":
+                words.byteswap(inplace=True)
+            used = 0
+            while used < len(words):
+                room = min(_SPACE, (len(words) - used) * most // record + 1) + most
+                moved, made = kernel(words[used:], state, *columns.space(room))
+                columns.count += made
+                report.events += made
+                used += moved
+                _count(report, state)
+                report.last_good = base + used * dtype.itemsize
+                if state["fault"][0]:
+                    raise _error(state, header, report, reasons or {})
+                yield
+                if not moved and not made:
+                    break
+            left = filled - used * dtype.itemsize
+            if at_end:
+                _finish(left, columns, report, bool(state["skip"][0]))
+                return
+            if left == len(buffer):
+                raise EventFormatError("one record fills a whole block", offset=base, event=report.events)
+            if dtype.byteorder == ">":
+                words[used:].byteswap(inplace=True)
+            buffer[:left] = buffer[filled - left : filled].copy()
+            kept, base = left, base + used * dtype.itemsize
+
+
+def _finish(left: int, columns: Columns, report: Report, skip: bool) -> None:
+    if not left:
+        return
+    if not skip:
+        raise EventFormatError(
+            f"the file ends inside a record ({left} bytes of it are there): it was cut short",
+            offset=report.last_good,
+            event=report.events,
+        )
+    report.skipped_bytes += left
+
+
+def _count(report: Report, state: Any) -> None:
+    for name, shown in _COUNTS.items():
+        setattr(report, shown, int(state[name][0]))
+
+
+def _error(state: Any, header: Header, report: Report, reasons: Mapping[int, str]) -> EventFormatError:
+    fault, x, y, width, height = (int(state[k][0]) for k in ("fault", "fault_x", "fault_y", "width", "height"))
+    if fault == OUTSIDE:
+        bounds = "sensor" if header.sensor else "pixels this format can hold"
+        reason = f"pixel ({x}, {y}) lies outside the {width}x{height} {bounds}"
+    else:
+        reason = reasons[fault]
+    return EventFormatError(reason, offset=report.last_good, event=report.events)

@@ -1,0 +1,117 @@
+"""Prophesee EVT2: 32-bit little-endian words, a 4-bit type on top.
+
+    0x0 OFF / 0x1 ON   t[5:0] 27..22, x 21..11, y 10..0        0x8 TIME_HIGH   t[33:6] 27..0
+
+Other types (triggers, IMU, vendor words) carry no pixel events. The 34-bit time rolls over after 4 h 46 min; a
+roll-over is counted on a fall of at least half the range, a smaller fall is a step back. Source: Prophesee, "EVT 2.0
+format" (2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numba import njit
+
+from ..events import Events
+from . import prophesee
+from .columns import Columns
+from .drive import OUTSIDE, drive, state_for
+from .header import Header, Report
+from .source import Source
+
+_RANGE = 1 << 34
+
+
+def start(source: Source) -> Header:
+    found = prophesee.check(prophesee.header(source.head), "EVT2")
+    found.layout["base"] = int(found.layout["keys"].get("time_base", 0))
+    if source.size is not None:
+        found.most = (source.size - found.offset) // 4
+    return found
+
+
+def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
+    state = state_for(header, on_error, (2048, 2048), {"epoch": header.layout["base"], "high": -1})
+    return drive(source, header, _decode, state, columns, report, word="<u4")
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    s = state[0]
+    width, height, skip, last, epoch, high = s.width, s.height, s.skip, s.last, s.epoch, s.high
+    back = outside = early = other = 0
+    n = used = 0
+    for i in range(min(len(words), len(t))):
+        word = np.int64(words[i])
+        kind = word >> 28
+        if kind <= 1:
+            column, row = (word >> 11) & 0x7FF, word & 0x7FF
+            if high < 0:
+                early += 1
+            elif column >= width or row >= height:
+                if not skip:
+                    s.fault, s.fault_x, s.fault_y = OUTSIDE, column, row
+                    break
+                outside += 1
+            else:
+                now = epoch + high + ((word >> 22) & 0x3F)
+                back += now < last
+                last = now
+                t[n], x[n], y[n], p[n] = now, column, row, kind
+                n += 1
+        elif kind == 8:
+            new = (word & 0xFFFFFFF) << 6
+            if high - new >= _RANGE // 2:
+                epoch += _RANGE
+                s.wraps += 1
+            high = new
+        else:
+            other += 1
+        used = i + 1
+    s.last, s.epoch, s.high = last, epoch, high
+    s.back += back
+    s.outside += outside
+    s.early += early
+    s.other += other
+    return used, n
+
+
+def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
+    """Times that begin outside 0..2^34 us count from a header key of ours, ``% time_base``, that others pass over."""
+    base: int | None = None
+    before = -1
+    for events in parts:
+        if base is None:
+            first = int(events.t[0])
+            base = 0 if 0 <= first < _RANGE else first
+            file.write(_head(sensor, base))
+        file.write(_encode(events, base, before).tobytes())
+        before = int(events.t[-1]) - base
+    if base is None:
+        file.write(_head(sensor, 0))
+
+
+def _head(sensor: tuple[int, int] | None, base: int) -> bytes:
+    lines = prophesee.lines("EVT2", "2.0", sensor)
+    return lines.replace(b"% end\n", f"% time_base {base}\n% end\n".encode()) if base else lines
+
+
+def _encode(events: Events, base: int, before: int) -> np.ndarray[Any, Any]:
+    for name, column in (("x", events.x), ("y", events.y)):
+        if int(column.min()) < 0 or int(column.max()) > 2047:
+            raise ValueError(f"EVT2 holds coordinates from 0 to 2047; column {name} reaches {int(column.max())}")
+    since = events.t - base
+    start = before if before >= 0 else int(since[0])
+    steps, epochs = np.diff(since, prepend=start), np.diff(since >> 34, prepend=start >> 34)
+    if int(since.min()) < 0 or int(np.abs(steps).max()) >= _RANGE // 2 or int(epochs.min()) < 0:
+        raise ValueError("EVT2 holds neither gaps of over 2 h 23 min nor steps back over its start or a roll-over")
+    high = (since >> 6) & 0xFFFFFFF
+    changed = np.diff(high, prepend=before >> 6 & 0xFFFFFFF if before >= 0 else -1) != 0
+    place = np.arange(len(since)) + np.cumsum(changed)
+    words = np.empty(len(since) + int(changed.sum()), "<u4")
+    words[place] = events.p.astype(np.int64) << 28 | (since & 0x3F) << 22 | events.x.astype(np.int64) << 11 | events.y
+    words[place[changed] - 1] = 8 << 28 | high[changed]
+    return words

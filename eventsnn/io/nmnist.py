@@ -1,0 +1,67 @@
+"""N-MNIST and N-Caltech101: 5-byte big-endian records without a header.
+
+    x 8 bits, y 8 bits, p 1 bit, t 23 bits in us;   y = 240 marks a roll-over: later times are 2^13 us on
+
+Source: Orchard et al., "Converting static image datasets to spiking neuromorphic datasets using saccades" (2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .columns import Columns
+from .drive import OUTSIDE, drive, state_for
+from .header import Header, Report
+from .source import Source
+
+_OVERFLOW = 240
+
+
+def start(source: Source) -> Header:
+    most = None if source.size is None else source.size // 5
+    return Header(None, {"origin": "top-left"}, 0, {}, most)
+
+
+def fits(head: bytes, size: int | None) -> bool:
+    """True if the bytes look like these records: whole ones, times that hardly ever fall."""
+    if not head or (size if size is not None else len(head)) % 5:
+        return False
+    records = np.frombuffer(head[: len(head) - len(head) % 5], np.uint8).reshape(-1, 5).astype(np.int64)
+    records = records[records[:, 1] != _OVERFLOW]
+    times = (records[:, 2] & 0x7F) << 16 | records[:, 3] << 8 | records[:, 4]
+    return bool((np.diff(times) < 0).sum() <= len(times) // 100)
+
+
+def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
+    state = state_for(header, on_error, (256, 256), {"epoch": 0})
+    return drive(source, header, _decode, state, columns, report, record=5)
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _decode(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    s = state[0]
+    width, height, skip, last, epoch = s.width, s.height, s.skip, s.last, s.epoch
+    n = i = 0
+    while i + 5 <= len(data) and n < len(t):
+        column, row, sign = np.int64(data[i]), np.int64(data[i + 1]), np.int64(data[i + 2])
+        if row == _OVERFLOW:
+            epoch += 1 << 13
+            s.wraps += 1
+        elif column >= width or row >= height:
+            if not skip:
+                s.fault, s.fault_x, s.fault_y = OUTSIDE, column, row
+                break
+            s.outside += 1
+        else:
+            now = epoch + ((sign & 0x7F) << 16 | np.int64(data[i + 3]) << 8 | np.int64(data[i + 4]))
+            s.back += now < last
+            last = now
+            t[n], x[n], y[n], p[n] = now, column, row, sign >> 7
+            n += 1
+        i += 5
+    s.last, s.epoch = last, epoch
+    return i, n

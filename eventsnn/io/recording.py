@@ -1,0 +1,140 @@
+"""Recording: an event file opened for reading, as a stream of Events in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from ..events import Events
+from .columns import Columns
+from .errors import EventFormatError
+from .header import Report
+from .registry import named, recognise
+from .source import Source
+
+Origin = str | os.PathLike[str] | bytes | BinaryIO
+_NATURAL = 1 << 16
+
+
+class Recording:
+    """An event file: ``path``, ``format``, ``sensor`` (None where the file does not say), ``metadata``, and its events.
+
+    Iterating gives Events of some 10^5 events each and can be done any number of times; nothing but the chunk in hand
+    is held in memory. ``report`` tells what the latest pass found (see ``Report``): steps back in time, roll-overs,
+    events outside the sensor, bytes skipped. Made by ``eventsnn.io.open``.
+    """
+
+    def __init__(self, path: Origin, format: str | None, sensor: Sequence[int] | None, on_error: str) -> None:
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+        self._source = Source(path)
+        self._on_error = on_error
+        self.path, self.format, self.report = self._source.name, format or "", Report()
+        with _Naming(self):
+            known = recognise(self._source) if format is None else named(format)
+            self.format = known.name
+            self._module: Any = known.load()
+            self._header = self._module.start(self._source)
+        if sensor is not None:
+            self._header.sensor = Events.empty(sensor).sensor
+        self.sensor: tuple[int, int] | None = self._header.sensor
+        self.metadata: dict[str, Any] = self._header.metadata
+
+    def _fill(self, columns: Columns) -> Iterator[None]:
+        self.report = report = Report()
+        with _Naming(self):
+            yield from self._module.decode(self._source, self._header, columns, report, self._on_error)
+
+    def __iter__(self) -> Iterator[Events]:
+        columns = Columns(self.sensor)
+        for _ in self._fill(columns):
+            if columns.count >= _NATURAL:
+                yield columns.take()
+        if columns.count:
+            yield columns.take()
+
+    def chunks(self, count: int = 1_000_000) -> Iterator[Events]:
+        """Events in chunks of that many each, the last one shorter. Raises ValueError for less than one."""
+        if count < 1:
+            raise ValueError(f"a chunk holds at least one event, got count={count}")
+        columns = Columns(self.sensor)
+        for _ in self._fill(columns):
+            if columns.count >= count:
+                events = columns.take()
+                whole = len(events) - len(events) % count
+                for begin in range(0, whole, count):
+                    yield events[begin : begin + count]
+                columns.append(events[whole:].columns)
+        if columns.count:
+            yield columns.take()
+
+    def read(self) -> Events:
+        """All events."""
+        columns = Columns(self.sensor, self._header.most or 0)
+        for _ in self._fill(columns):
+            pass
+        return columns.take()
+
+    def close(self) -> None:
+        """Lets go of the file; iterating after it is an error."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        size = "sensor unknown" if self.sensor is None else f"{self.sensor[0]}x{self.sensor[1]}"
+        return f"Recording({self.path!r}, {self.format}, {size})"
+
+
+class _Naming:
+    """Adds the file's name and format to an EventFormatError on its way out."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, EventFormatError):
+            error.path, error.format = self._recording.path, self._recording.format or None
+
+
+def open(
+    path: Origin, *, format: str | None = None, sensor: Sequence[int] | None = None, on_error: str = "raise"
+) -> Recording:
+    """Opens an event file, given as a path, as bytes or as a binary file object; its format is told by its content.
+
+    ``format`` names one of ``eventsnn.io.formats`` and is needed only for RAW files without a header; ``sensor``
+    ``(width, height)`` goes before what the file says. With ``on_error="raise"`` damage is an EventFormatError that
+    names file, format, byte and event; with "skip" what is damaged or lies outside the sensor is left out and counted
+    in ``recording.report``. Raises EventFormatError, or the operating system's FileNotFoundError and the like.
+
+    >>> recording = open(b"0.000100 3 4 1\\n0.002500 5 6 0\\n", sensor=(8, 8))
+    >>> recording
+    Recording('<bytes>', text, 8x8)
+    >>> for events in recording:
+    ...     print(events)
+    Events(2 events, 2.4 ms, 833 events/s, 8x8)
+    """
+    return Recording(path, format, sensor, on_error)
+
+
+def read(
+    path: Origin, *, format: str | None = None, sensor: Sequence[int] | None = None, on_error: str = "raise"
+) -> Events:
+    """All events of a file; the arguments are those of ``open``.
+
+    >>> read(b"0.000100 3 4 1\\n0.002500 5 6 0\\n").t
+    array([ 100, 2500])
+    """
+    with open(path, format=format, sensor=sensor, on_error=on_error) as recording:
+        return recording.read()

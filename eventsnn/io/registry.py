@@ -1,0 +1,99 @@
+"""The formats eventsnn knows, and which of them a file's content shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from . import prophesee
+from .errors import EventFormatError
+from .source import Source
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format: its name, where it is met, the endings it is written under (none: read only), its module here."""
+
+    name: str
+    about: str
+    module: str
+    suffixes: tuple[str, ...] = ()
+
+    def load(self) -> Any:
+        """The module with ``start``, ``decode`` and, where the format can be written, ``write``."""
+        return import_module(f".{self.module}", __package__)
+
+
+formats: Mapping[str, Format] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            Format("EVT2", "Prophesee RAW, 32-bit words", "evt2", (".evt2.raw", ".raw")),
+            Format("EVT3", "Prophesee RAW, 16-bit words with vectors", "evt3"),
+            Format("DAT", "Prophesee DAT, versions 1 and 2", "dat"),
+            Format("AEDAT2", "jAER: DVS128, DAVIS", "aedat2"),
+            Format("AEDAT4", "iniVation DV, LZ4 or zstd", "aedat4"),
+            Format("ES", "Event Stream 2", "es"),
+            Format("N-MNIST", "40-bit records of N-MNIST and N-Caltech101", "nmnist"),
+            Format("text", "one event a line", "text"),
+        )
+    }
+)
+
+_FOREIGN = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF": "a PDF document",
+    b"\x1f\x8b": "gzip, which must be unpacked first",
+    b"\x28\xb5\x2f\xfd": "zstd, which must be unpacked first",
+    b"PK\x03\x04": "a zip archive",
+    b"\x89HDF": "an HDF5 file",
+    b"#ROSBAG": "a ROS bag",
+    b"MATLAB 5.0": "a MATLAB file",
+    b"\x00\x00\x00\x18ftyp": "an MP4 video",
+    b"RIFF": "a RIFF video or sound",
+    b"\x7fELF": "a program",
+}
+
+
+def named(name: str) -> Format:
+    """The format of that name, whatever its case. Raises ValueError if there is none."""
+    for known in formats.values():
+        if known.name.lower() == name.lower():
+            return known
+    raise ValueError(f"unknown format {name!r}; known are {', '.join(formats)}")
+
+
+def recognise(source: Source) -> Format:
+    """The format of the content. Raises EventFormatError if it shows none."""
+    head, size = source.head, source.size
+    if not head:
+        raise EventFormatError("the file is empty", offset=0)
+    if head.startswith(b"Event Stream"):
+        return formats["ES"]
+    if head.startswith(b"#!AER-DAT"):
+        return _stated(f"AEDAT{head[9:10].decode('latin-1')}", source)
+    if head.startswith(b"% "):
+        return _stated(prophesee.header(head).layout["format"] or "DAT", source)
+    foreign = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None)
+    if foreign:
+        raise EventFormatError(f"not an event file: it is {foreign}", offset=0)
+    for name, test in (("text", "looks_like"), ("N-MNIST", "fits"), ("DAT", "headerless")):
+        module = formats[name].load()
+        if module.looks_like(head) if name == "text" else getattr(module, test)(head, size):
+            return formats[name]
+    raise EventFormatError(
+        f"not an event file that can be told by its content (it begins with {head[:8].hex(' ')}); "
+        "for a RAW file without a header give format='EVT2' or 'EVT3'",
+        offset=0,
+    )
+
+
+def _stated(name: str, source: Source) -> Format:
+    if name not in formats:
+        raise EventFormatError(f"{name} files are not read; known are {', '.join(formats)}", offset=0)
+    return formats[name]

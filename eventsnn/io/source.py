@@ -1,0 +1,103 @@
+"""Where bytes come from: a path, bytes in memory, or a binary file object, seekable or not."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from .errors import EventFormatError
+
+HEAD = 1 << 16
+
+
+class Reader:
+    """Reads forward from an offset; ``offset`` is the place of the next byte."""
+
+    def __init__(self, file: BinaryIO, offset: int, ahead: bytes = b"", start: int | None = None) -> None:
+        self.offset, self._file, self._ahead, self._start = offset, file, memoryview(ahead), start
+
+    def readinto(self, view: memoryview) -> int:
+        """Fills the view as far as the input reaches; a short count means its end."""
+        done = min(len(view), len(self._ahead))
+        view[:done] = self._ahead[:done]
+        self._ahead = self._ahead[done:]
+        if self._start is not None:  # the file object is shared, so its position is not ours
+            self._file.seek(self._start + self.offset)
+        while done < len(view):
+            got = self._file.readinto(view[done:])  # type: ignore[attr-defined]
+            if not got:
+                break
+            done += got
+        self.offset += done
+        return done
+
+    def read(self, count: int) -> bytes:
+        """The next bytes, fewer at the end of the input; memory grows with what is there, not with what is asked."""
+        data = bytearray()
+        while len(data) < count:
+            piece = bytearray(min(count - len(data), 1 << 20))
+            got = self.readinto(memoryview(piece))
+            data += piece[:got]
+            if got < len(piece):
+                break
+        return bytes(data)
+
+
+class Source:
+    """A thing to read: its name, its first bytes, its size (None for a pipe), and readers that start anywhere in it."""
+
+    def __init__(self, origin: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO) -> None:
+        self._path: str | None = None
+        self._spent = False
+        if isinstance(origin, str | os.PathLike):
+            self.name = os.fspath(origin)
+            file: Any = builtins.open(self.name, "rb", buffering=0)  # noqa: SIM115 (a pipe stays open until close)
+            self._path = self.name if file.seekable() else None
+        elif isinstance(origin, bytes | bytearray | memoryview):
+            self.name, file = "<bytes>", io.BytesIO(origin)
+        elif hasattr(origin, "readinto"):
+            self.name, file = str(getattr(origin, "name", "<stream>")), origin
+        else:
+            raise TypeError(f"expected a path, bytes or a binary file object, got {type(origin).__name__}")
+        self._file, self._closed = file, False
+        self.seekable: bool = file.seekable()
+        self._start = file.tell() if self.seekable else 0
+        self.size: int | None = file.seek(0, os.SEEK_END) - self._start if self.seekable else None
+        self.head = Reader(file, 0, start=self._start if self.seekable else None).read(HEAD)
+        self._owned = file is not origin
+        if self._path is not None:
+            file.close()
+
+    def close(self) -> None:
+        """Ends reading; a file object that was handed in stays open."""
+        self._closed = True
+        if self._owned:
+            self._file.close()
+
+    @contextmanager
+    def reader(self, offset: int = 0) -> Iterator[Reader]:
+        """A reader from that byte on. A pipe can be read once only."""
+        if self._closed:
+            raise ValueError(f"{self.name} was closed; open it again to read on")
+        if self._path is not None:
+            with builtins.open(self._path, "rb", buffering=0) as file:
+                file.seek(offset)
+                yield Reader(file, offset)  # type: ignore[arg-type]
+        elif self.seekable:
+            yield Reader(self._file, offset, start=self._start)
+        else:
+            if self._spent or offset > len(self.head):
+                raise EventFormatError("a pipe can be read only once, from its start", path=self.name)
+            self._spent = True
+            yield Reader(self._file, offset, self.head[offset:])
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Bytes of a seekable source; of a pipe those of its head."""
+        if offset + count <= len(self.head) or not self.seekable:
+            return self.head[offset : offset + count]
+        with self.reader(offset) as reader:
+            return reader.read(count)

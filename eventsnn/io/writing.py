@@ -1,0 +1,72 @@
+"""write: Events into a file, whole or not at all."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+
+from ..events import Events
+from .registry import Format, formats, named
+
+
+def write(path: str | os.PathLike[str], events: Events | Iterable[Events], *, format: str | None = None) -> None:
+    """Writes Events, or a stream of them such as a Recording, in the format named or shown by the file's name.
+
+    The file appears under its name only when it is complete: it is written beside it under a temporary name, flushed to
+    the disk and renamed. Raises ValueError for a format that cannot be written or events it cannot hold.
+
+    >>> import tempfile, eventsnn.io
+    >>> events = Events([5, 9], x=[1, 2], y=[3, 4], p=[0, 1], sensor=(8, 8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     eventsnn.io.write(f"{folder}/two.raw", events)
+    ...     eventsnn.io.read(f"{folder}/two.raw") == events
+    True
+    """
+    target = os.fspath(path)
+    module = _format(target, format).load()
+    parts = iter([events] if isinstance(events, Events) else events)
+    first = next(parts, Events.empty())
+    folder, name = os.path.split(os.path.abspath(target))
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
+    try:
+        with builtins.open(handle, "wb") as file:
+            module.write(file, _checked(first, parts), first.sensor)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _format(target: str, name: str | None) -> Format:
+    writable = [known for known in formats.values() if known.suffixes]
+    if name is not None:
+        known = named(name)
+        if known in writable:
+            return known
+        raise ValueError(f"{known.name} cannot be written; these can: {', '.join(each.name for each in writable)}")
+    for known in writable:
+        if target.lower().endswith(known.suffixes):
+            return known
+    endings = ", ".join(f"{suffix} ({each.name})" for each in writable for suffix in each.suffixes)
+    raise ValueError(f"{target}: the name does not tell the format; give format=... or end it in one of {endings}")
+
+
+def _checked(first: Events, rest: Iterator[Events]) -> Iterator[Events]:
+    sensor = first.sensor
+    for part in itertools.chain([first], rest):
+        events = part.numpy()
+        if not len(events):
+            continue
+        if events.sensor != sensor:
+            raise ValueError(f"parts of different sensors, {sensor} and {events.sensor}, cannot go into one file")
+        if sensor is not None and (out := events.outside()).any():
+            raise ValueError(f"{int(out.sum())} events lie outside the {sensor[0]}x{sensor[1]} sensor; drop them first")
+        yield events

@@ -1,0 +1,523 @@
+"""Event files: every real recording agrees with what independent readers found; every format obeys the same laws."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import eventsnn.io
+from eventsnn.events import Events
+from eventsnn.io import EventFormatError, drive
+
+DATA = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data") / "recordings"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}; set EVENTSNN_DATA")
+ORACLE = json.loads((DATA / "oracle.json").read_text()) if DATA.is_dir() else {}
+NAMES = [
+    "driving.evt3.raw",
+    "lighthouse.es",
+    "moving-dark-box.aedat",
+    "ncars.dat",
+    "office.aedat4",
+    "poker-club62.es",
+    "slider-depth.txt",
+    "spinning-marker.evt2.raw",
+    "traffic.aedat4",
+]
+SMALL = ("ncars.dat", "poker-club62.es", "traffic.aedat4")
+
+
+def as_stored(events, format):
+    """The columns with the conversion to a top-left origin undone: t, x, y, p."""
+    y = events.y.astype(np.int64)
+    if format == "ES":
+        y = events.sensor[1] - 1 - y
+    if format == "AEDAT2":  # the truth table of these files reverses x too, as the format's own readers do
+        y = events.sensor[1] - 1 - y
+    return events.t, events.x.astype(np.int64), y, events.p
+
+
+def digest(columns):
+    sha = hashlib.sha256()
+    for column, dtype in zip(columns, ("<i8", "<u2", "<u2", "u1"), strict=True):
+        sha.update(column.astype(dtype).tobytes())
+    return sha.hexdigest()
+
+
+def read_by(recording, way):
+    return recording.read() if way == "read" else Events.concatenate(recording.chunks(way))
+
+
+@needs_data
+@pytest.mark.parametrize("way", ["read", 1, 7, 1000, 10**6])
+@pytest.mark.parametrize("name", NAMES)
+def test_real_recordings_agree_with_independent_readers(name, way):
+    if way in (1, 7) and name not in SMALL:
+        way = {1: 4999, 7: 70_001}[way]
+    truth = ORACLE[name]
+    with eventsnn.io.open(DATA / name) as recording:
+        events = read_by(recording, way)
+        t, x, y, p = as_stored(events, recording.format)
+    assert len(events) == truth["n"] == recording.report.events
+    assert (int(p.sum()), int((t - t[0]).sum()), int(x.sum()), int(y.sum())) == (
+        truth["on"],
+        truth["sum_t_minus_t0"],
+        truth["sum_x"],
+        truth["sum_y"],
+    )
+    rows = np.stack([t, x, y, p], 1).tolist()
+    assert rows[: len(truth["first"])] == truth["first"]
+    assert rows[-len(truth["last"]) :] == truth["last"]
+    assert digest((t, x, y, p)) == truth["events_sha256"]
+    assert recording.report.steps_back == 0
+    if truth["sensor"] and recording.sensor:
+        assert list(recording.sensor) == truth["sensor"]
+
+
+@needs_data
+def test_one_recording_in_three_formats():
+    es, dat, aedat = (eventsnn.io.read(DATA / f"poker-club62.{suffix}") for suffix in ("es", "dat", "aedat"))
+    assert (es.sensor, dat.sensor, aedat.sensor) == ((30, 32), None, (128, 128))
+    for other in (dat, aedat):
+        np.testing.assert_array_equal(es.t, other.t - other.t[0])
+        np.testing.assert_array_equal(es.p, other.p)
+    # the same numbers stand in all three; ES and AEDAT2 count rows from the bottom, AEDAT2 columns from the right
+    np.testing.assert_array_equal(es.x, dat.x)
+    np.testing.assert_array_equal(31 - es.y, dat.y)
+    np.testing.assert_array_equal(127 - aedat.x, dat.x)
+    np.testing.assert_array_equal(aedat.y, es.y + 96)
+
+
+@needs_data
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_files_say_of_themselves(name):
+    with eventsnn.io.open(DATA / name) as recording:
+        assert recording.path.endswith(name)
+        assert recording.format in eventsnn.io.formats
+        assert recording.metadata["origin"].startswith("top-left")
+        first, again = next(iter(recording)), next(iter(recording))
+        assert first == again  # every iteration starts anew
+        with open(DATA / name, "rb") as file:
+            assert next(iter(eventsnn.io.open(file))) == first
+
+
+@needs_data
+def test_a_generic_stream_is_no_stream_of_pixels():
+    with pytest.raises(EventFormatError, match="no polarity events"):
+        eventsnn.io.read(DATA / "generic.es")
+    with eventsnn.io.open(DATA / "generic.es", on_error="skip") as recording:
+        assert (len(recording.read()), recording.report.other) == (0, 70)
+
+
+# small files made by hand, one for each format
+
+
+def es_bytes(kind=1, body=b"", size=(8, 4)):
+    return b"Event Stream\x02\x00\x00" + bytes([kind]) + struct.pack("<HH", *size) + body
+
+
+def aedat2_bytes(records, chip=""):
+    head = b"#!AER-DAT2.0\r\n# a comment\r\n" + (f"# AEChip: eu.chips.{chip}\r\n".encode() if chip else b"")
+    return head + b"".join(struct.pack(">Ii", address, t) for address, t in records)
+
+
+def evt_bytes(version, words, dtype, size=(64, 32)):
+    geometry = f"% geometry {size[0]}x{size[1]}\n" if size else ""
+    return f"% evt {version}\n{geometry}% end\n".encode() + np.asarray(words, dtype).tobytes()
+
+
+def evt2(t, x, y, p):
+    return p << 28 | (t & 63) << 22 | x << 11 | y
+
+
+HIGH2, HIGH3 = 8 << 28, 0x8000
+MADE = {
+    "EVT2": evt_bytes(
+        "2.0", [HIGH2 | 1, evt2(69, 3, 4, 1), evt2(70, 5, 6, 0), 10 << 28, HIGH2 | 2, evt2(130, 7, 8, 1)], "<u4"
+    ),
+    "EVT3": evt_bytes("3.0", [0x8001, 0x6005, 0x0004, 0x2803, 0x6006, 0x3805, 0x4003, 0x5001, 0x0006, 0x2007], "<u2"),
+    "DAT": b"% Version 2\n% end\n\x0c\x08"
+    + struct.pack("<6I", 5, 3 | 4 << 14 | 1 << 28, 6, 5 | 6 << 14, 9, 7 | 8 << 14),
+    "AEDAT2": aedat2_bytes([(0x0206, 5), (0x0409, 7), (0x8000, 8), (0x7F01, 9)]),
+    "ES": es_bytes(body=b"\x0b\x03\x00\x01\x00\xff\x04\x07\x00\x03\x00\x04\x00\x00\x00\x00"),
+    "N-MNIST": bytes([3, 4, 0x80, 0, 5, 5, 6, 0, 0, 7, 7, 8, 0x80, 1, 9]),
+    "text": b"0.000005 3 4 1\n0.000007 5 6 0\n0.000009 7 8 1\n",
+}
+EXPECTED = {
+    "EVT2": [(69, 3, 4, 1), (70, 5, 6, 0), (130, 7, 8, 1)],
+    "EVT3": [(4101, 3, 4, 1), (4102, 5, 4, 1), (4102, 6, 4, 1), (4102, 17, 4, 1), (4102, 7, 6, 0)],
+    "DAT": [(5, 3, 4, 1), (6, 5, 6, 0), (9, 7, 8, 0)],
+    "AEDAT2": [(5, 124, 125, 1), (7, 123, 123, 0), (9, 127, 0, 0)],
+    "ES": [(5, 3, 2, 1), (134, 7, 0, 0), (136, 0, 3, 0)],
+    "N-MNIST": [(5, 3, 4, 1), (7, 5, 6, 0), (265, 7, 8, 1)],
+    "text": [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)],
+}
+
+
+def rows(events):
+    return list(zip(*(column.tolist() for column in events.columns), strict=True))
+
+
+@pytest.mark.parametrize("format", MADE)
+def test_made_files(format, monkeypatch):
+    data = MADE[format]
+    with eventsnn.io.open(data) as recording:
+        assert recording.format == format
+        assert rows(recording.read()) == EXPECTED[format]
+        assert recording.report.last_good == len(data)
+        assert [len(chunk) for chunk in recording.chunks(2)] == [2] * (len(EXPECTED[format]) // 2) + [1]
+    monkeypatch.setattr(drive, "BLOCK", 24)  # a state carried over many small blocks gives the same events
+    assert rows(eventsnn.io.read(data, format=format.lower())) == EXPECTED[format]
+
+
+@pytest.mark.parametrize("format", MADE)
+def test_every_truncation_is_told(format):
+    data = MADE[format]
+    if format == "text":
+        data = data[:-1]  # without its last line break the file is still whole
+        assert rows(eventsnn.io.read(data)) == EXPECTED[format]
+        with pytest.raises(EventFormatError, match=r"text: byte 30, event 2: .*too few"):
+            eventsnn.io.read(data[:-2])
+        return
+    size = {"EVT2": 4, "EVT3": 2, "DAT": 8, "AEDAT2": 8, "ES": 5, "N-MNIST": 5}[format]
+    for cut in range(1, size):
+        with pytest.raises(EventFormatError, match="cut short") as caught:
+            eventsnn.io.read(data[:-cut], format=format)
+        error = caught.value
+        assert (error.format, error.path, error.offset) == (format, "<bytes>", len(data) - size)
+        recording = eventsnn.io.open(data[:-cut], format=format, on_error="skip")
+        assert rows(recording.read()) == EXPECTED[format][: recording.report.events]
+        assert recording.report.skipped_bytes == size - cut
+
+
+@pytest.mark.parametrize("format", MADE)
+def test_events_outside_the_sensor(format):
+    with pytest.raises(EventFormatError, match=r"pixel \(\d+, -?\d+\) lies outside the 7x") as caught:
+        eventsnn.io.read(MADE[format], sensor=(7, 9))
+    assert caught.value.offset is not None
+    recording = eventsnn.io.open(MADE[format], sensor=(7, 130), on_error="skip")
+    inside = [event for event in EXPECTED[format] if event[1] < 7]
+    assert rows(recording.read()) == inside
+    assert recording.report.outside == len(EXPECTED[format]) - len(inside)
+
+
+@pytest.mark.parametrize("format", ["EVT2", "EVT3"])
+def test_raw_without_a_header_needs_the_format(format):
+    payload = MADE[format].partition(b"% end\n")[2]
+    assert rows(eventsnn.io.read(payload, format=format)) == EXPECTED[format]
+    with pytest.raises(EventFormatError, match="the header says EVT3, not EVT2"):
+        eventsnn.io.open(MADE["EVT3"], format="EVT2")
+
+
+def test_dat_without_a_header_and_of_version_1():
+    records = struct.pack("<4I", 5, 3 | 4 << 9 | 1 << 17, 6, 5 | 6 << 9)
+    for data in (records, b"% Version 1\n\x00\x08" + records):
+        assert rows(eventsnn.io.read(data)) == [(5, 3, 4, 1), (6, 5, 6, 0)]
+    with pytest.raises(EventFormatError, match=r"byte 12: event type 0e 08"):
+        eventsnn.io.open(b"% Version 2\n\x0e\x08" + records)
+
+
+def test_davis_frames_imu_and_external_words_are_told_apart():
+    davis = 10 << 12 | 20 << 22
+    records = [(davis | 1 << 11, 5), (1 << 31 | davis, 6), (0x80000C00, 6), (davis | 1 << 10, 7), (davis, 8)]
+    recording = eventsnn.io.open(aedat2_bytes(records, "DAVIS240C"))
+    assert recording.sensor == (240, 180)
+    assert rows(recording.read()) == [(5, 229, 159, 1), (8, 229, 159, 0)]
+    assert recording.report.other == 3
+    with pytest.raises(EventFormatError, match="not known"):
+        eventsnn.io.open(aedat2_bytes(records, "Cochlea"))
+
+
+def test_atis_exposure_events_are_no_polarity_events():
+    body = bytes([5 << 2 | 2, 1, 0, 1, 0, 0xFE, 2 << 2 | 1, 1, 0, 1, 0, 0xFC, 3 << 2, 2, 0, 0, 0])
+    recording = eventsnn.io.open(es_bytes(2, body))
+    assert rows(recording.read()) == [(5, 1, 2, 1), (5 + 126 + 2 + 3, 2, 3, 0)]
+    assert recording.report.other == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "times", "wraps", "back"),
+    [
+        (
+            evt_bytes("2.0", [HIGH2 | 0xFFFFFFF, evt2(0, 1, 1, 1), HIGH2, evt2(1, 1, 1, 1)], "<u4"),
+            [2**34 - 64, 2**34 + 1],
+            1,
+            0,
+        ),
+        (evt_bytes("2.0", [HIGH2 | 9, evt2(0, 1, 1, 1), HIGH2 | 8, evt2(1, 1, 1, 1)], "<u4"), [576, 513], 0, 1),
+        (evt_bytes("3.0", [0x8FFF, 0x0001, 0x2001, 0x8000, 0x2001], "<u2"), [0xFFF000, 1 << 24], 1, 0),
+        (evt_bytes("3.0", [0x8009, 0x0001, 0x2001, 0x8008, 0x2001], "<u2"), [9 << 12, 8 << 12], 0, 1),
+        (evt_bytes("3.0", [0x8001, 0x0001, 0x6009, 0x2001, 0x6008, 0x2001], "<u2"), [4105, 4104], 0, 1),
+        (struct.pack("<4I", 2**32 - 1, 1, 3, 1), [2**32 - 1, 2**32 + 3], 1, 0),
+        (struct.pack("<4I", 9, 1, 3, 1), [9, 3], 0, 1),
+        (aedat2_bytes([(0, 2**31 - 1), (0, -(2**31))]), [2**31 - 1, 2**31], 1, 0),
+        (bytes([1, 1, 0, 0, 5, 0, 240, 0, 0, 0, 1, 1, 0, 0, 6]), [5, 8198], 1, 0),
+    ],
+)
+def test_a_roll_over_is_a_fall_of_half_the_range_and_a_smaller_one_a_step_back(data, times, wraps, back):
+    recording = eventsnn.io.open(data, format=None if data[:1] in b"%#\x01" else "DAT")
+    assert recording.read().t.tolist() == times
+    assert (recording.report.wraps, recording.report.steps_back) == (wraps, back)
+
+
+def test_evt3_second_camera_and_early_words():
+    words = [0x2001, 0x8001, 0x2001, 0x4001, 0x0801, 0x2001, 0x0001, 0x2001]
+    recording = eventsnn.io.open(evt_bytes("3.0", words, "<u2"), on_error="skip")
+    assert rows(recording.read()) == [(4096, 1, 1, 0)]
+    assert (recording.report.early, recording.report.outside) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "sensor"),
+    [
+        ("% geometry 320x240", (320, 240)),
+        ("% format EVT2;height=720;width=1280", (1280, 720)),
+        ("% system_ID 21", (640, 480)),
+        ("% system_ID 49", (1280, 720)),
+        ("% system_ID 9999", None),
+    ],
+)
+def test_sensor_from_the_header(key, sensor):
+    assert eventsnn.io.open(f"{key}\n% evt 2.0\n".encode()).sensor == sensor
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"0.000100 3 4 1\n0.0025004 5 6 0\n", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
+        (b"# made by hand\n3,4,100,1\n5,6,2500,-1\n", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
+        (b"x,y,p,t_ms\n3,4,1,1.25\n5,6,0,2.5\n", [(1250, 3, 4, 1), (2500, 5, 6, 0)]),
+        (b"timestamp[us];x;y;polarity\r\n100;3;4;1\r\n\r\n2500;5;6;0", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
+        (b"1.0e-04 3.0e+00 4.0 1.0\n2.5e-03 5 6 0\n", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
+        (
+            b"1468940293.922905922 3 4 1\n1468940293.9229070 5 6 0\n",
+            [(1468940293922906, 3, 4, 1), (1468940293922907, 5, 6, 0)],
+        ),
+    ],
+)
+def test_text_columns_and_units_are_recognised(text, expected):
+    recording = eventsnn.io.open(text)
+    assert recording.format == "text"
+    assert rows(recording.read()) == expected
+
+
+def test_text_with_words_for_numbers():
+    with pytest.raises(EventFormatError, match="byte 15, event 1: not a number"):
+        eventsnn.io.read(b"0.000100 3 4 1\n0.0002 five 6 0\n")
+    with pytest.raises(EventFormatError, match="not a whole number"):
+        eventsnn.io.read(b"0.000100 3.5 4 1\n")
+
+
+# damage
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "a PNG picture"),
+        (b"% evt 4.0\n% end\n", "EVT4 files are not read"),
+        (b"#!AER-DAT9.0\r\n", "AEDAT9 files are not read"),
+        (b"#!AER-DAT4.0\r\n", "ends inside its header"),
+        (b"#!AER-DAT4.0\r\n\xff\xff\xff\x7f" + bytes(40), "ends inside its header of 2147483647 bytes"),
+        (b"#!AER-DAT4.0\r\n\x20\x00\x00\x00" + b"\xff" * 32, "cannot be decoded"),
+        (b"Event Stream\x02\x00\x00", "ends inside its header"),
+        (es_bytes(9), "type 9"),
+        (es_bytes(size=(0, 4)), "sensor of 0x4"),
+        (b"% evt 2.0\n% geometry 99999x4\n", "sensor of 99999x4"),
+        (bytes(range(250, 256)) * 11, "cannot|can be told"),
+        (b"just some words\nand more of them\n", "can be told"),
+    ],
+)
+def test_foreign_and_damaged_files(data, reason, tmp_path):
+    path = tmp_path / "clip.raw"
+    path.write_bytes(data)
+    for origin, name in ((path, str(path)), (data, "<bytes>")):
+        with pytest.raises(EventFormatError, match=reason) as caught:
+            eventsnn.io.open(origin)
+        assert str(caught.value).startswith(name)
+
+
+def test_paths_that_are_no_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.raw"):
+        eventsnn.io.open(tmp_path / "gone.raw")
+    with pytest.raises(IsADirectoryError, match=tmp_path.name):
+        eventsnn.io.open(tmp_path)
+    with pytest.raises(TypeError, match="binary file object"):
+        eventsnn.io.open(7)
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="unknown format 'EVT9'"):
+        eventsnn.io.open(MADE["EVT2"], format="EVT9")
+    with pytest.raises(ValueError, match="on_error"):
+        eventsnn.io.open(MADE["EVT2"], on_error="ignore")
+    with pytest.raises(ValueError, match="at least one event"):
+        next(eventsnn.io.open(MADE["EVT2"]).chunks(0))
+    with pytest.raises(ValueError, match="both positive"):
+        eventsnn.io.open(MADE["EVT2"], sensor=(0, 4))
+
+
+def test_an_error_survives_pickling():
+    error = EventFormatError("reason", path="a.raw", format="EVT2", offset=3, event=4)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "a.raw: EVT2: byte 3, event 4: reason"
+
+
+class Pipe(io.RawIOBase):
+    """A stream that cannot seek and gives a few bytes at a time."""
+
+    def __init__(self, data):
+        self._data = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, view):
+        return self._data.readinto(memoryview(view)[:7])
+
+
+@pytest.mark.parametrize("format", MADE)
+def test_pipes_can_be_read_once(format):
+    recording = eventsnn.io.open(Pipe(MADE[format]))
+    assert rows(recording.read()) == EXPECTED[format]
+    with pytest.raises(EventFormatError, match="only once"):
+        recording.read()
+
+
+def test_a_file_object_is_read_from_where_it_stands_and_stays_open():
+    file = io.BytesIO(b"before" + MADE["ES"])
+    file.seek(6)
+    with eventsnn.io.open(file) as recording:
+        first, second = iter(recording), iter(recording)
+        assert next(first) == next(second)
+    assert not file.closed
+    with pytest.raises(ValueError, match="was closed"):
+        recording.read()
+
+
+def test_opening_the_room_imports_nothing_heavy():
+    code = "import sys, eventsnn.io; print(sorted({'numba', 'h5py', 'lz4', 'zstandard'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+# decoders against slow ones that follow the formats' text word by word
+
+
+def slow_evt2(words):
+    events, high, epoch = [], None, 0
+    for word in words:
+        kind = word >> 28
+        if kind == 8:
+            new = word & 0xFFFFFFF
+            epoch += (1 << 34) * (high is not None and high - new >= 1 << 27)
+            high = new
+        elif kind < 2 and high is not None:
+            events.append((epoch + (high << 6) + (word >> 22 & 63), word >> 11 & 2047, word & 2047, kind))
+    return events
+
+
+def slow_evt3(words):
+    events, high, low, epoch, row, base, on = [], None, 0, 0, None, None, 0
+    for word in words:
+        kind, value = word >> 12, word & 4095
+        xs = []
+        if kind == 8 and value != high:
+            epoch += (1 << 24) * (high is not None and high >= value + 0x800)
+            high, low = value, 0
+        elif kind == 6:
+            low = value
+        elif kind == 0:
+            row = value
+        elif kind == 3:
+            base, on = value & 2047, value >> 11
+        elif kind == 2:
+            xs = [(value & 2047, value >> 11)]
+        elif kind in (4, 5) and base is not None:
+            size = 12 if kind == 4 else 8
+            xs = [(base + bit, on) for bit in range(size) if value >> bit & 1]
+            base += size
+        if high is not None and row is not None and row < 2048:
+            events += [(epoch + (high << 12) + low, x, row, p) for x, p in xs if x < 2048]
+    return events
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.one_of(st.integers(0, 2**32 - 1), st.builds(lambda w: HIGH2 | w, st.integers(0, 2**28 - 1)))))
+def test_evt2_against_the_slow_decoder(words):
+    data = np.asarray(words, "<u4").tobytes()
+    assert rows(eventsnn.io.read(b"% evt 2.0\n% end\n" + data)) == slow_evt2(words)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.builds(lambda k, v: k << 12 | v, st.sampled_from([0, 2, 3, 4, 5, 6, 8, 8, 14]), st.integers(0, 4095)))
+)
+def test_evt3_against_the_slow_decoder(words):
+    data = np.asarray(words, "<u2").tobytes()
+    assert rows(eventsnn.io.read(b"% evt 3.0\n% end\n" + data, on_error="skip")) == slow_evt3(words)
+
+
+# writing
+
+
+@st.composite
+def some_events(draw):
+    sensor = (draw(st.integers(1, 2048)), draw(st.integers(1, 2048)))
+    count = draw(st.integers(0, 40))
+    gaps = draw(st.lists(st.sampled_from([0, 0, 1, 5, 63, 64, 4096, 2**24, 2**33 - 1]), min_size=count, max_size=count))
+    start = draw(st.sampled_from([0, 7, -5, 2**34 - 3, 1_700_000_000_000_000]))
+    column = [
+        st.lists(st.integers(0, high), min_size=count, max_size=count) for high in (sensor[0] - 1, sensor[1] - 1, 1)
+    ]
+    t = start + np.cumsum(np.asarray(gaps, np.int64)) if count else np.empty(0, np.int64)
+    return Events(t, *(draw(c) for c in column), sensor=draw(st.sampled_from([sensor, None])))
+
+
+@pytest.mark.parametrize("format", ["EVT2"])
+@settings(deadline=None, max_examples=60)
+@given(events=some_events(), cut=st.integers(0, 40))
+def test_what_is_written_is_read_again(format, events, cut, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "again"
+    eventsnn.io.write(path, events, format=format)
+    assert eventsnn.io.open(path).format == format
+    assert eventsnn.io.read(path) == events
+    eventsnn.io.write(path, (events[:cut], events[cut:]), format=format)
+    assert eventsnn.io.read(path) == events
+
+
+def test_writing_leaves_the_old_file_or_the_new_one(tmp_path):
+    path = tmp_path / "a.raw"
+    good = Events([1], [2], [3], [1], sensor=(8, 8))
+    eventsnn.io.write(path, good)
+
+    def broken():
+        yield good
+        raise RuntimeError("the source broke off")
+
+    with pytest.raises(RuntimeError, match="broke off"):
+        eventsnn.io.write(path, broken())
+    with pytest.raises(ValueError, match="outside the 8x8 sensor"):
+        eventsnn.io.write(path, Events([1], [9], [3], [1], sensor=(8, 8)))
+    assert [file.name for file in tmp_path.iterdir()] == ["a.raw"]
+    assert eventsnn.io.read(path) == good
+
+
+def test_writing_says_what_it_cannot_do(tmp_path):
+    events = Events([1], [2], [3], [1])
+    with pytest.raises(ValueError, match="the name does not tell the format"):
+        eventsnn.io.write(tmp_path / "a.xyz", events)
+    with pytest.raises(ValueError, match="EVT2 holds coordinates"):
+        eventsnn.io.write(tmp_path / "a.raw", Events([1], [2048], [3], [1]))
+    with pytest.raises(ValueError, match="EVT2 holds neither gaps"):
+        eventsnn.io.write(tmp_path / "a.raw", Events([1, 2**33 + 1], [2, 2], [3, 3], [1, 1]))
+    with pytest.raises(FileNotFoundError):
+        eventsnn.io.write(tmp_path / "gone" / "a.raw", events)

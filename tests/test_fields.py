@@ -1,6 +1,9 @@
 """Receptive fields: exact numbers, covariance laws, and what the modules must survive."""
 
+import copy
+import io
 import math
+import pickle
 
 import pytest
 import torch
@@ -280,6 +283,73 @@ def test_scale_of_the_extremum(s0, peak):
         close(responses.min(), -0.5, 5e-3)
 
 
+TURN = [[math.cos(math.pi / 6), -math.sin(math.pi / 6)], [math.sin(math.pi / 6), math.cos(math.pi / 6)]]
+MAPS = {  # map: (tolerance of the image, of the gradient), at the covariances below and at four times them
+    "double": ([[2.0, 0.0], [0.0, 2.0]], {1: (4e-3, 2e-2), 4: (1.5e-3, 4e-3)}),
+    "turn": (TURN, {1: (2.5e-3, 2e-2), 4: (8e-4, 4e-3)}),
+    "shear": ([[1.4, 0.5], [-0.2, 1.1]], {1: (2.5e-3, 2e-2), 4: (8e-4, 4e-3)}),
+}
+
+
+def two_blobs(a: Tensor, grow: int) -> Tensor:
+    """g1 - 0.7 g2 on 257 x 257 pixels, carried along by the map a."""
+    n = torch.arange(257, dtype=F64) - 128
+    points = torch.stack(torch.meshgrid(n, n, indexing="xy"), -1)
+    image = torch.zeros(257, 257, dtype=F64)
+    blobs = ((1, (30, 8, 12), (6, -4)), (-0.7, (10, -3, 25), (-8, 7)))
+    for height, entries, centre in blobs:
+        offset = points - a @ torch.tensor(centre, dtype=F64)
+        precision = torch.linalg.inv(grow * a @ matrix(*entries) @ a.T)
+        image += height * torch.exp(-torch.einsum("yxi,ij,yxj->yx", offset, precision, offset) / 2)
+    return image
+
+
+def smooth(image: Tensor, covariance: Tensor) -> Tensor:
+    kernel = gaussian_kernel(257, covariance, 0, 0)
+    return torch.fft.ifft2(torch.fft.fft2(image) * torch.fft.fft2(torch.fft.ifftshift(kernel))).real
+
+
+def read(image: Tensor, points: Tensor) -> Tensor:
+    """Trigonometric interpolation at points (P, 2) = (x, y) about the middle pixel."""
+    modes = 2j * math.pi * torch.fft.fftfreq(257, dtype=F64)
+    waves = [torch.exp((points[:, axis, None] + 128) * modes) for axis in (0, 1)]
+    return torch.einsum("py,yx,px->p", waves[1], torch.fft.fft2(image), waves[0]).real / 257**2
+
+
+def gradient(image: Tensor) -> Tensor:
+    return torch.stack([(image.roll(-1, axis) - image.roll(1, axis)) / 2 for axis in (1, 0)])
+
+
+@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("grow", [1, 4])
+def test_affine_covariance(name, grow):
+    """L'(A x; A S A^T) = L(x; S), and |S'^(1/2) grad' L'| = |S^(1/2) grad L|."""
+    entries, tolerances = MAPS[name]
+    a, one = torch.tensor(entries, dtype=F64), torch.eye(2, dtype=F64)
+    still, moved = grow * matrix(9, 2, 6), grow * a @ matrix(9, 2, 6) @ a.T
+    before, after = smooth(two_blobs(one, grow), still), smooth(two_blobs(a, grow), moved)
+    n = torch.arange(-20, 21, 4, dtype=F64)
+    points = torch.cartesian_prod(n, n)
+    points = points[points.norm(dim=1) <= 20]
+    wanted = read(before, points)
+    close(read(after, points @ a.T) / wanted.abs().max(), wanted / wanted.abs().max(), tolerances[grow][0])
+
+    def slope(image: Tensor, covariance: Tensor, at: Tensor) -> Tensor:
+        g = torch.stack([read(part, at) for part in gradient(image)])
+        return torch.einsum("ip,ij,jp->p", g, covariance, g).sqrt()
+
+    wanted = slope(before, still, points)
+    close(slope(after, moved, points @ a.T) / wanted.max(), wanted / wanted.max(), tolerances[grow][1])
+
+
+def test_translation_covariance():
+    module = SpatialReceptiveField2d(1, 15, table(), padding=7)
+    image = torch.zeros(1, 60, 60)
+    image[0, 20:26, 18:30] = torch.randn(6, 12)
+    moved = module(image.roll((5, -3), (1, 2)))
+    close(moved, module(image).roll((5, -3), (1, 2)), 1e-6)
+
+
 # --- tables --------------------------------------------------------------------------------------------------------
 
 
@@ -411,3 +481,334 @@ def test_ramp_response_and_flip():
     for flip, sign in ((False, 1), (True, -1)):
         out = SpatialReceptiveField2d(1, 17, rows, flip=flip)(ramp)[:, 12, 12]
         close(out, [sign * v for v in (-2.121320, -1.861634, 0.452007)], 1e-6)
+
+
+def learned(module: torch.nn.Module) -> list[Tensor]:
+    return [p.detach().clone() for p in module.parameters()]
+
+
+@every_kind
+@pytest.mark.parametrize("kernel", ["discrete", "sampled"])
+@pytest.mark.parametrize("dtype", [F64, torch.float32])
+@pytest.mark.parametrize("aggregate", [True, False])
+def test_gradients_of_all_parameters(kind, kernel, dtype, aggregate):
+    module = make(kind, kernel=kernel, dtype=dtype, aggregate=aggregate, optimize_log=dtype == F64)
+    out = module(torch.randn(2, 2, 15, 15, dtype=dtype))
+    assert out.dtype == dtype
+    (out * torch.randn_like(out)).sum().backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("options", [{}, {"normalization": "l1"}, {"kernel": "sampled", "domain": 3}, NORSE], ids=str)
+def test_builder_gradients(options):
+    fields = torch.tensor(
+        [[1.3, 0.4, 1.4, 0.2, -0.7], [2.0, 0.0, 1.0, 0.3, 0.1], [0.7, -1.0, 0.8, 1.2, 0.5]], dtype=F64
+    )
+    orders = torch.tensor([(0, 0), (1, 0), (1, 2), (0, 4), (3, 1), (2, 0)])
+    rows = fields.repeat_interleave(len(orders), 0).requires_grad_()
+    dx, dy = orders.repeat(len(fields), 1).unbind(1)
+    assert torch.autograd.gradcheck(
+        lambda rows: spatial_receptive_field(*rows.unbind(1), 7, dx, dy, **options), rows, fast_mode=True
+    )
+
+
+def test_gradients_at_the_round_field_on_the_grid():
+    fields = torch.tensor([[1.0, 0.0, 1.0, 0.0, 0.0], [1.0, 0.3, 1.0, 1.0, -2.0]], dtype=F64)
+    for order in derivative_orders(4):
+        rows = fields.clone().requires_grad_()
+        build = lambda rows, order=order: spatial_receptive_field(*rows.unbind(1), 7, *order)  # noqa: E731
+        (slopes,) = torch.autograd.grad((build(rows) * torch.randn(7, 7, dtype=F64)).sum(), rows)
+        assert slopes.isfinite().all()
+        assert torch.autograd.gradcheck(build, rows)
+
+
+def train(module: torch.nn.Module, validate: bool, optimizer) -> list[Tensor]:
+    torch.manual_seed(0)
+    x = torch.randn(2, 2, 15, 15)
+    steps = optimizer(module.parameters())
+    for _ in range(3):
+        steps.zero_grad()
+        module(x).square().sum().backward()
+        steps.step()
+        if validate:
+            with torch.no_grad():
+                module(x)
+            with torch.inference_mode():
+                module(x)
+    return learned(module)
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=0.05, fused=True)
+
+
+@every_kind
+def test_validating_changes_nothing(kind):
+    for plain, validated in zip(train(make(kind), False, adam), train(make(kind), True, adam), strict=True):
+        assert torch.equal(plain, validated)
+
+
+@every_kind
+def test_no_grad_sees_every_edit(kind):
+    module, x = make(kind), torch.randn(1, 2, 15, 15)
+    optimizer = adam(module.parameters())
+
+    def fresh() -> Tensor:
+        return spatial_receptive_fields_with_derivatives(module.rf_parameters, 15).detach()
+
+    with torch.no_grad():
+        first = module.kernels()
+        assert module.kernels() is first
+    module(x).sum().backward()
+    optimizer.step()  # fused: changes values without raising torch's version counter
+    with torch.no_grad():
+        second = module.kernels()
+        close(second, fresh(), 1e-6)
+        assert (second - first).abs().max() > 1e-4
+        next(module.parameters()).data.add_(0.05)
+        close(module.kernels(), fresh(), 1e-6)
+        module.kernels().zero_()
+        close(module.kernels(), fresh(), 1e-6)
+        before = module.kernels()
+        module.refresh()
+        assert module.kernels() is not before
+    average = torch.optim.swa_utils.AveragedModel(module, avg_fn=lambda old, new, n: 0.5 * old + 0.5 * new)
+    with torch.no_grad():
+        average(x)
+        next(module.parameters()).add_(0.1)
+        average.update_parameters(module)
+        average.update_parameters(module)
+        close(average(x), average.module.double()(x.double()).float(), 1e-4)
+
+
+@every_kind
+def test_several_forwards_one_backward(kind):
+    module, x = make(kind), torch.randn(2, 2, 15, 15)
+    (module(x) + module(2 * x) + module(3 * x)).square().sum().backward()
+    many = [p.grad.clone() for p in module.parameters()]
+    module.zero_grad()
+    module(6 * x).square().sum().backward()
+    for a, b in zip(many, (p.grad for p in module.parameters()), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-2)
+
+
+@every_kind
+def test_weight_decay_leaves_orders_and_channels_alone(kind):
+    module = make(kind)
+    before = module.derivatives.clone()
+    train(module, False, lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.5))
+    assert torch.equal(module.derivatives, before)
+    assert module(torch.randn(1, 2, 15, 15)).shape[1] == module.out_channels == 18
+    assert not torch.equal(module.ratios, make(kind).ratios)
+
+
+@every_kind
+def test_instances_share_nothing_and_callers_tensors_stay(kind):
+    given = table() if kind == "table" else torch.tensor(GENERATORS[0])
+    copy_of_given = given.clone()
+
+    def one() -> torch.nn.Module:
+        if kind == "table":
+            return SpatialReceptiveField2d(1, 15, given, optimize_log=False)
+        cls = SampledSpatialReceptiveField2d if kind == "shared" else ParameterizedSpatialReceptiveField2d
+        return cls(1, 15, given, torch.zeros(1), torch.tensor([0.9]), 1, optimize_log=False)
+
+    a, b = one(), one()
+    expected = learned(b)
+    with torch.no_grad():
+        for parameter in a.parameters():
+            parameter.add_(0.1)
+    assert torch.equal(given, copy_of_given)
+    for left, right in zip(learned(b), expected, strict=True):
+        assert torch.equal(left, right)
+
+
+@every_kind
+@pytest.mark.parametrize("log", [True, False])
+def test_copies_and_state_dicts(kind, log):
+    module, x = make(kind, optimize_log=log, bias=torch.arange(18.0), padding=1), torch.randn(1, 2, 15, 15)
+    with torch.no_grad():
+        expected = module(x)
+        for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module)), module.double().float()):
+            close(twin(x), expected, 1e-6)
+        buffer = io.BytesIO()
+        torch.save(module.state_dict(), buffer)
+        buffer.seek(0)
+        for parameter in (other := make(kind, optimize_log=log, bias=torch.zeros(18), padding=1)).parameters():
+            parameter.add_(0.3)
+        assert (other(x) - expected).abs().max() > 1e-3
+        other.load_state_dict(torch.load(buffer))
+        close(other(x), expected, 1e-6)
+        close(module.double()(x.double()).float(), expected, 1e-4)
+        assert module.kernels().dtype == F64
+    assert "kernels" not in " ".join(module.state_dict())
+
+
+@every_kind
+def test_inference_mode_then_training(kind):
+    module, x = make(kind), torch.randn(1, 2, 15, 15)
+    with torch.inference_mode():
+        expected = module(x)
+    module(x).sum().backward()
+    close(module(x), expected, 1e-6)
+    with torch.no_grad():
+        close(module(x), expected, 1e-6)
+
+
+@every_kind
+@pytest.mark.parametrize("kernel", ["discrete", "sampled"])
+def test_fake_tensors(kind, kernel):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    real = make(kind, kernel=kernel)
+    module = copy.deepcopy(real)
+    with FakeTensorMode() as mode:
+        for holder in (module._parameters, module._buffers):
+            for name, tensor in holder.items():
+                holder[name] = None if tensor is None else mode.from_tensor(tensor)
+        out = module(torch.empty(3, 1, 2, 20, 20))
+        assert out.shape == (3, 1, 18, 6, 6)
+        out.sum().backward()
+        rows = torch.empty(4, 7)
+        assert spatial_receptive_fields_with_derivatives(rows, 9, kernel=kernel).shape == (4, 9, 9)
+        assert SpatialReceptiveField2d(1, 9, rows, kernel=kernel)(torch.empty(1, 9, 9)).shape == (4, 1, 1)
+    with torch.no_grad():
+        real(torch.randn(1, 2, 15, 15))
+
+
+@every_kind
+def test_compiled_whole_graph(kind):
+    module, x = make(kind), torch.randn(2, 2, 15, 15)
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+    module(x).square().sum().backward()
+    expected = [p.grad.clone() for p in module.parameters()]
+    module.zero_grad()
+    out = compiled(x)
+    close(out, module(x), 1e-5)
+    out.square().sum().backward()
+    for parameter, gradient in zip(module.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-4)
+    with torch.no_grad():
+        close(compiled(x), module(x), 1e-5)
+        next(module.parameters()).add_(0.1)
+        close(compiled(x), module(x), 1e-5)
+
+
+def test_compiled_builder():
+    rows = table()
+    build = torch.compile(spatial_receptive_fields_with_derivatives, fullgraph=True, backend="aot_eager")
+    close(build(rows, 9), spatial_receptive_fields_with_derivatives(rows, 9), 1e-6)
+
+
+@every_kind
+def test_functional_call_and_vmap(kind):
+    module, x = make(kind), torch.randn(1, 2, 15, 15)
+    with torch.no_grad():
+        module(x)
+        moved = {name: p + 0.1 for name, p in module.named_parameters()}
+        expected = torch.func.functional_call(module, moved, x)
+        stacked = {name: torch.stack([p.detach(), moved[name]]) for name, p in module.named_parameters()}
+        both = torch.vmap(lambda p: torch.func.functional_call(module, p, x))(stacked)
+        close(both, torch.stack([module(x), expected]), 1e-5)
+        assert (both[0] - both[1]).abs().max() > 1e-3
+        for parameter in module.parameters():
+            parameter.add_(0.1)
+        close(module(x), expected, 1e-6)
+
+
+def test_generators_learn_for_whole_families():
+    shared, single = make("shared"), make("single")
+    assert [tuple(p.shape) for p in shared.parameters()] == [(2,), (2,), (2,), (1,), (1,)]
+    assert [tuple(p.shape) for p in single.parameters()] == [(18,)] * 5
+    with torch.no_grad():
+        shared.log_ratios[1] = 0.2  # a round field stops being round: the rows stay
+    assert shared.kernels().shape == (18, 15, 15)
+    kept = make("shared", optimize_ratios=False, optimize_x=False)
+    assert [name for name, _ in kept.named_parameters()] == ["log_scales", "angles", "y"]
+    assert {"log_ratios", "x"} <= set(dict(kept.named_buffers()))
+    close(kept.scales, [1.0, 2.0], 1e-6)
+    plain = make("shared", optimize_log=False)
+    assert "scales" in dict(plain.named_parameters())
+    close(plain.scales, [1.0, 2.0], 0)
+
+
+@every_kind
+def test_small_windows_warn_with_the_size_that_would_do(kind):
+    with pytest.warns(UserWarning, match=r"7 px misses .*size=(13|15) holds 99 %"):
+        make(kind, size=7)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"size": 8}, "size must be odd"),
+        ({"dx": 0.5}, "whole number"),
+        ({"scale": -1.0}, "scale must be positive"),
+        ({"ratio": 0.0}, "ratio must be positive"),
+        ({"y": math.inf}, "y must be finite"),
+        ({"channels": 0}, "in_channels must be a whole number"),
+        ({"columns": 5}, "seven columns"),
+        ({"bias": torch.zeros(3)}, r"bias must have shape \(1,\)"),
+        ({"x": torch.zeros(1, 3, 9, 9)}, r"expected input \(\.\.\., 1, height, width\), got \(1, 3, 9, 9\)"),
+    ],
+    ids=str,
+)
+def test_modules_name_bad_input(change, words):
+    row = [change.get(name, value) for name, value in (("scale", 1.0), ("angle", 0.0), ("ratio", 1.0))]
+    rows = torch.tensor([[*row, 0.0, change.get("y", 0.0), change.get("dx", 0.0), 0.0]])[:, : change.get("columns", 7)]
+    with pytest.raises(ValueError, match=words):
+        SpatialReceptiveField2d(change.get("channels", 1), change.get("size", 9), rows, bias=change.get("bias"))(
+            change.get("x", torch.zeros(1, 9, 9))
+        )
+
+
+def test_unknown_keywords_are_refused():
+    with pytest.raises(TypeError, match="groups"):
+        make("table", groups=2)
+
+
+# --- state dicts of norse ------------------------------------------------------------------------------------------
+
+
+def norse_state(rows: Tensor, log: bool) -> dict[str, Tensor]:
+    state = {"rf_parameters": rows, "rf_parameters_previous": rows.clone(), "weights": torch.zeros(18, 2, 15, 15)}
+    if log:
+        logs = rows.clone()
+        logs[:, [0, 2]] = rows[:, [0, 2]].log()
+        state["log_rf_parameters"] = logs
+    return state
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+@pytest.mark.parametrize("ours", [True, False])
+def test_norse_tables_load(theirs, ours):
+    rows = table()
+    rows[:, 0] *= 1.1
+    module = make("table", optimize_log=ours)
+    module.load_state_dict(norse_state(rows, theirs), strict=True)
+    close(module.rf_parameters, rows, 1e-6)
+    holder = torch.nn.Sequential(make("table", optimize_log=ours))
+    holder.load_state_dict({f"0.{name}": value for name, value in norse_state(rows, theirs).items()}, strict=True)
+    close(holder[0].rf_parameters, rows, 1e-6)
+
+
+def test_norse_tables_with_other_orders_are_refused():
+    rows = table()
+    rows[3, 5] = 0.97
+    with pytest.raises(ValueError, match="derivative orders"):
+        make("table").load_state_dict(norse_state(rows, True))
+    with pytest.raises(ValueError, match="mirrored at the diagonal"):
+        make("table").load_state_dict({"rf_parameters": table()[:, :5]})
+
+
+@pytest.mark.parametrize("kind", ["shared", "single"])
+def test_norse_wrappers_load(kind):
+    module, source = make(kind, optimize_x=False), make(kind)
+    state = {name: p.detach() + 0.1 for name, p in source.named_parameters() if name != "x"}
+    state |= {"submodule.rf_parameters": table(), "submodule.weights": torch.zeros(1), "initial_parameters": table()}
+    module.load_state_dict(state, strict=True)
+    for name, parameter in module.named_parameters():
+        assert torch.equal(parameter, state[name])

@@ -11,6 +11,7 @@ from torch.nn.functional import conv2d
 from .bank import build, require_keywords
 from .derivatives import MAX_ORDER, require_orders
 from .kernels import truncation_deviations
+from .norse import adopt
 from .values import eager, on_host, require_fields
 
 SAMPLED_DOMAIN = 8.0
@@ -172,6 +173,11 @@ class FieldBank(torch.nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> "FieldBank":
         self._cache = None
         return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        self._cache = None
+        adopt(self, state_dict, prefix, self.derivatives)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cache": None}

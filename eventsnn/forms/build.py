@@ -1,0 +1,109 @@
+"""From a model to its public classes: the constructor's signature, read from its declaration, and the four forms."""
+
+from __future__ import annotations
+
+import sys
+from inspect import Parameter, Signature
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ..neurons.model import Model
+from ..neurons.state import map_state
+from .modules import SNN, Form, SNNCell, SNNRecurrent, SNNRecurrentCell, positive_int, weight
+from .run import Rule, rule_of
+
+
+def signature(model: Model, form: type[Form], weighted: bool) -> Signature:
+    """The arguments of a class: sizes, parameters, what the model adds after them, then the keywords."""
+    arguments: dict[str, Any] = {}
+    if weighted:
+        arguments |= {"input_size": Parameter.empty, "hidden_size": Parameter.empty}
+    elif model.coupled:
+        arguments |= {"hidden_size": Parameter.empty}
+    arguments |= {"spiking_method": Parameter.empty} if model.presets else {"p": model.parameters()}
+    arguments |= {"adjoint": False} if model.adjoint else {}
+    arguments |= {"g_coupling": None} if model.coupled else {}
+    keywords: dict[str, Any] = {}
+    if weighted:
+        keywords |= {"input_weights": None}
+    if form.recurrent:
+        keywords |= {"recurrent_weights": None, "autapses": model.autapses}
+    (keywords if form.recurrent and not model.dt_positional else arguments)["dt"] = 0.001
+    keywords |= {"learnable": (), "detach_reset": model.detach_reset and form.recurrent}
+    keywords |= {k: v[0] for k, v in model.options.items()}
+    keywords |= {"record_states": False} if form.over_time else {}
+    return Signature(
+        [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=value) for name, value in arguments.items()]
+        + [Parameter(name, Parameter.KEYWORD_ONLY, default=value) for name, value in keywords.items()]
+    )
+
+
+class ModelForm(Form):
+    """A form of one model: constructed by the class's signature, run by the model's rule."""
+
+    model: ClassVar[Model]
+    __signature__: ClassVar[Signature]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        bound = type(self).__signature__.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given, model = bound.arguments, self.model
+        if given.get("adjoint"):
+            raise NotImplementedError("adjoint=True: gradients come from back-propagation, with a surrogate derivative")
+        p, start = given["spiking_method"] if model.presets else (given["p"], None)
+        self._keep(p, given["dt"], given["learnable"])
+        self.detach_reset = bool(given["detach_reset"])
+        self.options = check_options(model, {name: given[name] for name in model.options})
+        self.record_states = bool(given.get("record_states", False))
+        self.start = start and map_state(lambda v: v.detach().clone() if isinstance(v, Tensor) else v, start)
+        if "input_size" in given:
+            scale = model.weight_scale if self.recurrent else _linear_scale
+            weights = (given["input_weights"], given.get("recurrent_weights"))
+            self._connect(given["input_size"], given["hidden_size"], *weights, given.get("autapses", False), scale)
+        if model.coupled:
+            self.hidden_size = h = positive_int("hidden_size", given["hidden_size"])
+            self.g_coupling = weight("g_coupling", given["g_coupling"], (h, h), h**-0.5)
+
+    def _rule(self, p: Any) -> Rule:
+        origin = p if self.start is None else self.start
+        owner = type(self).__name__
+        return rule_of(self.model, owner, self.dt, self.detach_reset, self.options, origin, self.recurrent)
+
+
+def _linear_scale(input_size: int, hidden_size: int) -> tuple[float, float]:
+    return input_size**-0.5, 0.0
+
+
+def check_options(model: Model, options: dict[str, Any]) -> dict[str, Any]:
+    """Further keywords with their defaults; a ValueError names the allowed values."""
+    for name, value in options.items():
+        if value not in model.options.get(name, ()):
+            allowed = ", ".join(map(repr, model.options.get(name, ())))
+            raise ValueError(f"{name}={value!r} is not allowed: choose one of {allowed}")
+    return {name: options.get(name, allowed[0]) for name, allowed in model.options.items()}
+
+
+def form(model: Model, base: type[Form], name: str, weighted: bool) -> type[Form]:
+    """The class of one form."""
+    what = ("recurrent " if base.recurrent else "linear " if weighted else "") + ("layer" if base.over_time else "cell")
+    doc = (sys.modules[model.step.__module__].__doc__ or "").rstrip()
+    args = signature(model, base, weighted)
+    body = {
+        "model": model,
+        "__signature__": args,
+        "__module__": "eventsnn.forms",
+        "__doc__": f"{name}, a {what}. {doc}\n\n`module(input_tensor, state=None, *, reset=None) -> (output, state)`.",
+    }
+    return type(name, (ModelForm, base), body)
+
+
+def four_forms(model: Model) -> tuple[type[Form], type[Form], type[Form], type[Form]]:
+    """The classes Cell, Layer, RecurrentCell and recurrent Layer of a model."""
+    cell, recurrent_cell = model.cells or (f"{model.name}Cell", f"{model.name}RecurrentCell")
+    return (
+        form(model, SNNCell, cell, False),
+        form(model, SNN, model.name, False),
+        form(model, SNNRecurrentCell, recurrent_cell, True),
+        form(model, SNNRecurrent, f"{model.name}Recurrent", True),
+    )

@@ -1,0 +1,117 @@
+"""One step, and many: what all modules and step functions are a thin coat over."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from torch import Tensor
+from torch.nn.functional import linear
+
+from ..neurons.model import Model, whole
+from ..neurons.state import map_state, reset_state
+from ..scan import scan, scan_recurrent
+from .operands import Matrices, dense, initial_at, mask_at, named_map, parameters_at, site_of, state_at
+
+
+class Rule(NamedTuple):
+    """A step function `step(x, state, params)` and what must be known to run it."""
+
+    owner: str  # for error messages
+    step: Callable[..., tuple[Tensor, Any]]
+    start: Callable[[Any], Any]  # input -> initial state in numbers
+    feedback: str | None = None  # state field that R multiplies; None: the step multiplies by its weights itself
+    split: Callable[[Tensor], Any] = whole
+    sparse: bool = False
+
+
+def rule_of(
+    model: Model, owner: str, dt: float, detach_reset: bool, options: dict[str, Any], origin: Any, recurrent: bool
+) -> Rule:
+    """The rule of a model's feed-forward or recurrent forms; `origin` is what its initial state is made from."""
+    step = model.recurrent_step if recurrent and model.recurrent_step else model.step
+    return Rule(
+        owner,
+        functools.partial(step, dt=dt, detach_reset=detach_reset, **options),
+        lambda x: model.start(origin, recurrent),
+        model.feedback,
+        model.split,
+        model.sparse,
+    )
+
+
+def products(x: Tensor, weights: Any) -> Any:
+    """`W x`, for each of the weights, in x's dtype (also under autocast)."""
+    return tuple(products(x, w) for w in weights) if isinstance(weights, tuple) else linear(x, weights).to(x.dtype)
+
+
+def fed_step(x: Any, state: Any, params: Any, *, step: Any, feedback: Any) -> tuple[Tensor, Any]:
+    """A recurrent step, `step((W x, R z), ...)`; the parameters come with R."""
+    params, weights = params
+    return step((x, products(feedback(state), weights)), state, params)
+
+
+def reset_step(x: Any, state: Any, params: Any, *, step: Any) -> tuple[Tensor, Any]:
+    """A step after a reset; the input comes with the mask, the parameters with the initial state."""
+    values, mask = x
+    params, initial = params
+    return step(values, reset_state(state, mask, initial), params)
+
+
+def run(
+    rule: Rule,
+    input_tensor: Any,
+    state: Any,
+    p: Any,
+    matrices: Matrices,
+    *,
+    over_time: bool = False,
+    record_states: bool = False,
+    reset: Any = None,
+) -> tuple[Tensor, Any]:
+    """`(output, state)` of one step, or of all steps along the first axis."""
+    x = dense(input_tensor, rule.owner, rule.sparse)
+    site = site_of(x, rule.owner, over_time, matrices)
+    fresh = state is None or reset is not None
+    template = rule.start(input_tensor) if fresh or rule.feedback else None
+    initial = initial_at(template, site) if fresh else None
+    state = initial if state is None else state_at(state, template, site, x.dtype)
+
+    w, r, g = (None if m is None else m.to(site.dtype) for m in matrices)
+    values: Any = x
+    params = parameters_at(p, site) if g is None else (parameters_at(p, site), g)
+    feedback = attrgetter(rule.feedback) if rule.feedback and r is not None else None
+    pointwise = g is None and (r is None or feedback is not None)
+    if rule.feedback and w is not None:
+        values, r = products(x.to(site.dtype), rule.split(w)), None if r is None else rule.split(r)
+    elif w is not None:
+        params = (params, w, r)
+
+    step = rule.step
+    if over_time and feedback and reset is None:
+        backend = None if pointwise else "loop"
+        output, state = scan_recurrent(
+            step, values, state, params, r, spike=feedback, record_states=record_states, backend=backend
+        )
+    else:
+        if feedback:
+            step, params, pointwise = functools.partial(fed_step, step=step, feedback=feedback), (params, r), False
+        if over_time:
+            if reset is not None:
+                mask = mask_at(reset, site, x.shape[0])
+                step, values, params = functools.partial(reset_step, step=step), (values, mask), (params, initial)
+            backend = None if pointwise else "loop"
+            output, state = scan(step, values, state, params, record_states=record_states, backend=backend)
+        else:
+            if reset is not None:
+                state = reset_state(state, mask_at(reset, site, None), initial)
+            output, state = step(values if isinstance(values, tuple) else values.to(site.dtype), state, params)
+            state = map_state(lambda value: value.clone() if value is output else value, state)
+
+    output, state = output.to(x.dtype), map_state(lambda value: value.to(x.dtype), state)
+    if input_tensor.is_sparse:
+        output = output.to_sparse()
+        state = named_map(lambda name, value: value.to_sparse() if name.endswith(".z") else value, state, "state")
+    return output, state

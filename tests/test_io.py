@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import eventsnn.io
 from eventsnn.events import Events
-from eventsnn.io import EventFormatError, drive
+from eventsnn.io import EventFormatError, aedat4, drive
 
 DATA = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data") / "recordings"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}; set EVENTSNN_DATA")
@@ -469,29 +469,75 @@ def test_evt3_against_the_slow_decoder(words):
 # writing
 
 
+# what each writer holds: largest sensor, largest gap, times it may begin at, whether the file keeps the sensor
+WRITERS = {
+    "EVT2": (2048, 2**33 - 1, (0, 7, -5, 2**34 - 3, 17 * 10**14), True),
+    "EVT3": (2048, 2**30, (0, 7, -5, 2**24 - 3, 2**30, 17 * 10**14), True),
+    "DAT": (2**14, 2**31 - 1, (0, 7, -5, 2**32 - 3, 17 * 10**14), True),
+    "AEDAT4": (2**15 - 1, 2**40, (0, -5, 17 * 10**14), True),
+    "ES": (2**15 - 1, 10**6, (0, 7, 10**6), True),
+    "N-MNIST": (240, 2**24, (0, 7, 2**23 - 1), False),
+    "text": (9999, 2**40, (0, -5, 17 * 10**14), True),
+}
+
+
 @st.composite
-def some_events(draw):
-    sensor = (draw(st.integers(1, 2048)), draw(st.integers(1, 2048)))
-    count = draw(st.integers(0, 40))
-    gaps = draw(st.lists(st.sampled_from([0, 0, 1, 5, 63, 64, 4096, 2**24, 2**33 - 1]), min_size=count, max_size=count))
-    start = draw(st.sampled_from([0, 7, -5, 2**34 - 3, 1_700_000_000_000_000]))
-    column = [
-        st.lists(st.integers(0, high), min_size=count, max_size=count) for high in (sensor[0] - 1, sensor[1] - 1, 1)
-    ]
-    t = start + np.cumsum(np.asarray(gaps, np.int64)) if count else np.empty(0, np.int64)
-    return Events(t, *(draw(c) for c in column), sensor=draw(st.sampled_from([sensor, None])))
+def some_events(draw, format):
+    size, gap, starts, _ = WRITERS[format]
+    sensor = (draw(st.sampled_from([1, 31, 40, size])), draw(st.sampled_from([1, size])))
+    count = draw(st.integers(1, 40))
+    gaps = draw(st.lists(st.sampled_from([0, 0, 1, 5, 63, 126, 127, 4096, gap]), min_size=count, max_size=count))
+    gaps[0] = draw(st.sampled_from(starts))
+    rising = draw(st.booleans())  # rows of rising x in one moment, as vectors hold them
+    bounds = (sensor[0] - 1, sensor[1] - 1, 1)
+    x, y, p = (draw(st.lists(st.integers(0, high), min_size=count, max_size=count)) for high in bounds)
+    if rising:
+        gaps[1:], x, y, p = [0] * (count - 1), sorted(x), y[:1] * count, p[:1] * count
+    keeps = draw(st.booleans()) or format == "ES"
+    return Events(np.cumsum(np.asarray(gaps, np.int64)), x, y, p, sensor=sensor if keeps else None)
 
 
-@pytest.mark.parametrize("format", ["EVT2"])
-@settings(deadline=None, max_examples=60)
-@given(events=some_events(), cut=st.integers(0, 40))
-def test_what_is_written_is_read_again(format, events, cut, tmp_path_factory):
+@pytest.mark.parametrize("format", WRITERS)
+@settings(deadline=None, max_examples=50)
+@given(data=st.data(), cut=st.integers(0, 40))
+def test_what_is_written_is_read_again(format, data, cut, tmp_path_factory):
+    events = data.draw(some_events(format))
     path = tmp_path_factory.getbasetemp() / "again"
-    eventsnn.io.write(path, events, format=format)
-    assert eventsnn.io.open(path).format == format
-    assert eventsnn.io.read(path) == events
-    eventsnn.io.write(path, (events[:cut], events[cut:]), format=format)
-    assert eventsnn.io.read(path) == events
+    for parts in (events, (events[:cut], events[cut:])):
+        eventsnn.io.write(path, parts, format=format)
+        recording = eventsnn.io.open(path, sensor=None if WRITERS[format][3] else events.sensor)
+        assert recording.format == format
+        assert recording.read() == events
+        assert recording.report.steps_back == 0
+
+
+@pytest.mark.parametrize("format", WRITERS)
+def test_files_without_events(format, tmp_path):
+    path = tmp_path / "none"
+    eventsnn.io.write(path, Events.empty((8, 8)), format=format)
+    if path.stat().st_size:
+        assert len(eventsnn.io.read(path, format=format)) == 0
+
+
+@pytest.mark.parametrize("compression", ["none", "LZ4", "zstd"])
+def test_aedat4_compressions(compression):
+    n = np.arange(40_000)
+    events = Events(n, n % 300, n % 200, n % 2, sensor=(346, 260))
+    file = io.BytesIO()
+    aedat4.write(file, [events], (346, 260), compression)
+    recording = eventsnn.io.open(file.getvalue())
+    assert recording.metadata["compression"] == compression
+    assert recording.read() == events
+    damaged = bytearray(file.getvalue())
+    damaged[-9] ^= 0xFF
+    if compression == "LZ4":
+        with pytest.raises(EventFormatError, match=r"event 32768: "):
+            eventsnn.io.read(bytes(damaged))
+        recording = eventsnn.io.open(bytes(damaged), on_error="skip")
+        assert recording.read() == events[:32768]
+        assert recording.report.skipped_bytes > 0
+    with pytest.raises(EventFormatError, match=r"cut short|does not fit"):
+        eventsnn.io.read(bytes(damaged[:-3]))
 
 
 def test_writing_leaves_the_old_file_or_the_new_one(tmp_path):
@@ -515,9 +561,12 @@ def test_writing_says_what_it_cannot_do(tmp_path):
     events = Events([1], [2], [3], [1])
     with pytest.raises(ValueError, match="the name does not tell the format"):
         eventsnn.io.write(tmp_path / "a.xyz", events)
-    with pytest.raises(ValueError, match="EVT2 holds coordinates"):
-        eventsnn.io.write(tmp_path / "a.raw", Events([1], [2048], [3], [1]))
-    with pytest.raises(ValueError, match="EVT2 holds neither gaps"):
-        eventsnn.io.write(tmp_path / "a.raw", Events([1, 2**33 + 1], [2, 2], [3, 3], [1, 1]))
+    with pytest.raises(ValueError, match="EVT2 holds x from 0 to 2047"):
+        eventsnn.io.write(tmp_path / "a.evt2.raw", Events([1], [2048], [3], [1]))
+    with pytest.raises(ValueError, match="it holds no gap"):
+        eventsnn.io.write(tmp_path / "a.dat", Events([1, 2**31 + 1], [2, 2], [3, 3], [1, 1]))
+    for name, reason in (("a.raw", "no step back"), ("a.es", "needs the sensor"), ("a.bin", "sort first")):
+        with pytest.raises(ValueError, match=reason):
+            eventsnn.io.write(tmp_path / name, Events([2**24, 0], [2, 2], [3, 3], [1, 1]))
     with pytest.raises(FileNotFoundError):
         eventsnn.io.write(tmp_path / "gone" / "a.raw", events)

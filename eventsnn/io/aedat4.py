@@ -10,12 +10,13 @@ counted by packet and passed over. Source: iniVation, "AEDAT 4.0" (2019) and its
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
 
+from ..events import Events
 from .columns import Columns
 from .errors import EventFormatError
 from .flatbuffer import Table
@@ -156,3 +157,65 @@ def _zstd(payload: bytes) -> bytes:
     if len(data) == _LARGEST:
         raise EventFormatError(f"a zstd packet grows beyond {_LARGEST >> 20} MiB")
     return bytes(data)
+
+
+_XML = """<dv version="2.0">
+    <node name="outInfo" path="/mainloop/Recorder/outInfo/">
+        <node name="0" path="/mainloop/Recorder/outInfo/0/">
+            <attr key="compression" type="string">{compression}</attr>
+            <attr key="originalModuleName" type="string">eventsnn</attr>
+            <attr key="originalOutputName" type="string">events</attr>
+            <attr key="typeDescription" type="string">Array of events (polarity ON/OFF).</attr>
+            <attr key="typeIdentifier" type="string">EVTS</attr>
+            <node name="info" path="/mainloop/Recorder/outInfo/0/info/">{size}
+                <attr key="source" type="string">eventsnn</attr>
+            </node>
+        </node>
+    </node>
+</dv>
+"""
+_SIZE = """
+                <attr key="sizeX" type="int">{}</attr>
+                <attr key="sizeY" type="int">{}</attr>"""
+_PACKET = 1 << 14  # events
+
+
+def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None, compression: str = "LZ4") -> None:
+    """One event stream in packets of 2^14 events, without a data table; ``compression`` is none, LZ4 or zstd."""
+    code = _COMPRESSIONS.index(compression)
+    size = _SIZE.format(*sensor) if sensor else ""
+    text = _XML.format(compression=compression.upper(), size=size).encode()
+    file.write(MAGIC + b".0\r\n" + _io_header(code, text))
+    for events in parts:
+        for begin in range(0, len(events), _PACKET):
+            payload = _shrink(_event_packet(events[begin : begin + _PACKET]), code)
+            file.write(struct.pack("<ii", 0, len(payload)) + payload)
+
+
+def _io_header(code: int, text: bytes) -> bytes:
+    """Size, root at 28, identifier, vtable of three fields, table of 20 bytes, string."""
+    table = struct.pack("<iqiI", 28 - 12, -1, code, 4)
+    vtable = struct.pack("<5H2x4x", 10, 20, 12, 4, 16)
+    data = struct.pack("<I4s", 24, b"IOHE") + vtable + table + struct.pack("<I", len(text)) + text + bytes(4)
+    return struct.pack("<I", len(data)) + data
+
+
+def _event_packet(events: Events) -> bytes:
+    """Size, root at 20, identifier, vtable of one field, table of 8 bytes, vector whose elements begin at 32."""
+    elements = np.zeros(len(events), _EVENT)
+    for name, column in zip("txyp", events.columns, strict=True):
+        elements[name] = column
+    data = struct.pack("<I4s3H2xiII", 16, b"EVTS", 6, 8, 4, 20 - 12, 4, len(events)) + elements.tobytes()
+    return struct.pack("<I", len(data)) + data
+
+
+def _shrink(data: bytes, code: int) -> bytes:
+    if code == 0:
+        return data
+    if code in (1, 2):
+        import lz4.frame
+
+        return bytes(lz4.frame.compress(data))
+    import zstandard
+
+    return zstandard.ZstdCompressor().compress(data)

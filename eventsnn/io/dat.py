@@ -8,18 +8,20 @@ have neither. Time rolls over every 2^32 us. Source: Prophesee, "DAT file format
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 from numba import njit
 
+from ..events import Events
 from . import prophesee
 from .columns import Columns
 from .drive import OUTSIDE, drive, state_for
 from .errors import EventFormatError
 from .header import Header, Report
 from .source import Source
+from .stamps import based, bounded, rolling
 
 _VERSIONS = {1: (9, 8), 2: (14, 14)}  # bits of x and of y; p is the bit above them
 
@@ -59,7 +61,7 @@ def _fits(head: bytes, bits: int) -> bool:
 
 def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
     x_bits, y_bits = header.layout["bits"]
-    own = {"epoch": 0, "stamp": 0, "x_bits": x_bits, "y_bits": y_bits}
+    own = {"epoch": header.layout["base"], "stamp": 0, "x_bits": x_bits, "y_bits": y_bits}
     state = state_for(header, on_error, (1 << x_bits, 1 << y_bits), own)
     return drive(source, header, _decode, state, columns, report, word="<u8")
 
@@ -97,3 +99,16 @@ def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int
     s.back += back
     s.outside += outside
     return used, n
+
+
+def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
+    """Version 2. Times that begin outside 0..2^32 us count from a header key of ours, ``% time_base``."""
+    base, parts = based(parts, 1 << 32)
+    file.write(prophesee.dat_lines(sensor, base) + b"\x0c\x08")
+    before = -1
+    for events in parts:
+        bounded(events, 1 << 14, 1 << 14, "DAT")
+        since = rolling(events.t, base, before, 32, "DAT")
+        address = events.p.astype(np.int64) << 28 | events.y.astype(np.int64) << 14 | events.x
+        file.write((address << 32 | (since & 0xFFFFFFFF)).astype("<i8").tobytes())
+        before = int(since[-1])

@@ -9,12 +9,13 @@ y = 0 is the bottom row in the file. Source: Marcireau, neuromorphic-paris/event
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 from numba import njit
 
+from ..events import Events
 from .columns import Columns
 from .drive import OUTSIDE, drive, state_for
 from .errors import EventFormatError
@@ -130,3 +131,24 @@ def _other(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, 
         s.other += 1
         i = j + length
     return i, 0
+
+
+def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
+    """The DVS type. Time counts from 0 in leaps of 127 us, so it must rise and be small."""
+    if sensor is None:
+        raise ValueError("ES counts rows from the bottom, so it needs the sensor's size; set events.sensor")
+    file.write(MAGIC + b"\x02\x00\x00\x01" + np.asarray(sensor, "<u2").tobytes())
+    before = 0
+    for events in parts:
+        gaps = np.diff(events.t, prepend=before)
+        if int(gaps.min()) < 0 or int(gaps.sum()) > 10**9:
+            raise ValueError("ES holds rising times from 0 without gaps of over 1000 s; sort, and subtract events.t[0]")
+        leaps = gaps // 127
+        ends = np.cumsum(leaps + 5)
+        data = np.full(int(ends[-1]), 0xFF, np.uint8)
+        x, y = (column.astype("<u2").view(np.uint8) for column in (events.x, sensor[1] - 1 - events.y))
+        data[ends - 5] = (gaps - 127 * leaps) << 1 | events.p
+        for place, byte in zip((4, 3, 2, 1), (x[::2], x[1::2], y[::2], y[1::2]), strict=True):
+            data[ends - place] = byte
+        file.write(data.tobytes())
+        before = int(events.t[-1])

@@ -21,13 +21,13 @@ from .columns import Columns
 from .drive import OUTSIDE, drive, state_for
 from .header import Header, Report
 from .source import Source
+from .stamps import based, bounded, rolling
 
 _RANGE = 1 << 34
 
 
 def start(source: Source) -> Header:
     found = prophesee.check(prophesee.header(source.head), "EVT2")
-    found.layout["base"] = int(found.layout["keys"].get("time_base", 0))
     if source.size is not None:
         found.most = (source.size - found.offset) // 4
     return found
@@ -81,37 +81,18 @@ def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int
 
 def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
     """Times that begin outside 0..2^34 us count from a header key of ours, ``% time_base``, that others pass over."""
-    base: int | None = None
+    base, parts = based(parts, _RANGE)
+    file.write(prophesee.lines("EVT2", "2.0", sensor, base))
     before = -1
     for events in parts:
-        if base is None:
-            first = int(events.t[0])
-            base = 0 if 0 <= first < _RANGE else first
-            file.write(_head(sensor, base))
-        file.write(_encode(events, base, before).tobytes())
-        before = int(events.t[-1]) - base
-    if base is None:
-        file.write(_head(sensor, 0))
-
-
-def _head(sensor: tuple[int, int] | None, base: int) -> bytes:
-    lines = prophesee.lines("EVT2", "2.0", sensor)
-    return lines.replace(b"% end\n", f"% time_base {base}\n% end\n".encode()) if base else lines
-
-
-def _encode(events: Events, base: int, before: int) -> np.ndarray[Any, Any]:
-    for name, column in (("x", events.x), ("y", events.y)):
-        if int(column.min()) < 0 or int(column.max()) > 2047:
-            raise ValueError(f"EVT2 holds coordinates from 0 to 2047; column {name} reaches {int(column.max())}")
-    since = events.t - base
-    start = before if before >= 0 else int(since[0])
-    steps, epochs = np.diff(since, prepend=start), np.diff(since >> 34, prepend=start >> 34)
-    if int(since.min()) < 0 or int(np.abs(steps).max()) >= _RANGE // 2 or int(epochs.min()) < 0:
-        raise ValueError("EVT2 holds neither gaps of over 2 h 23 min nor steps back over its start or a roll-over")
-    high = (since >> 6) & 0xFFFFFFF
-    changed = np.diff(high, prepend=before >> 6 & 0xFFFFFFF if before >= 0 else -1) != 0
-    place = np.arange(len(since)) + np.cumsum(changed)
-    words = np.empty(len(since) + int(changed.sum()), "<u4")
-    words[place] = events.p.astype(np.int64) << 28 | (since & 0x3F) << 22 | events.x.astype(np.int64) << 11 | events.y
-    words[place[changed] - 1] = 8 << 28 | high[changed]
-    return words
+        bounded(events, 2048, 2048, "EVT2")
+        since = rolling(events.t, base, before, 34, "EVT2")
+        high = (since >> 6) & 0xFFFFFFF
+        changed = np.diff(high, prepend=before >> 6 & 0xFFFFFFF if before >= 0 else -1) != 0
+        place = np.arange(len(since)) + np.cumsum(changed)
+        words = np.empty(len(since) + int(changed.sum()), "<u4")
+        pixels = events.x.astype(np.int64) << 11 | events.y
+        words[place] = events.p.astype(np.int64) << 28 | (since & 0x3F) << 22 | pixels
+        words[place[changed] - 1] = 8 << 28 | high[changed]
+        file.write(words.tobytes())
+        before = int(since[-1])

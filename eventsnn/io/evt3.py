@@ -10,17 +10,19 @@ little in valid files without a roll-over. Source: Prophesee, "EVT 3.0 format" (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 from numba import njit
 
+from ..events import Events
 from . import prophesee
 from .columns import Columns
 from .drive import OUTSIDE, drive, state_for
 from .header import Header, Report
 from .source import Source
+from .stamps import based, bounded
 
 
 def start(source: Source) -> Header:
@@ -31,7 +33,7 @@ def start(source: Source) -> Header:
 
 
 def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    own = {"epoch": 0, "high": -1, "low": 0, "row": -1, "base": -1, "on": 0}
+    own = {"epoch": header.layout["base"], "high": -1, "low": 0, "row": -1, "base": -1, "on": 0}
     state = state_for(header, on_error, (2048, 2048), own)
     return drive(source, header, _decode, state, columns, report, word="<u2", most=12)
 
@@ -120,3 +122,74 @@ def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int
     s.early += early
     s.other += other
     return used, n
+
+
+def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
+    """Events of one time, row and polarity with rising x go into vectors.
+
+    Times that begin outside 0..2^34 us count from a header key of ours, ``% time_base``, that others pass over.
+    """
+    base, parts = based(parts, 1 << 34)
+    file.write(prophesee.lines("EVT3", "3.0", sensor, base))
+    width = sensor[0] if sensor else 2048
+    state = np.array([0, -1, -1])  # time, row, 1 once a time was written
+    out = np.empty(1 << 16, "<u2")
+    for events in parts:
+        bounded(events, 2048, 2048, "EVT3")
+        t, x, y, p = (np.ascontiguousarray(column) for column in (events.t - base, *events.columns[1:]))
+        used = 0
+        while used < len(events):
+            moved, made = _encode(t[used:], x[used:], y[used:], p[used:], width, state, out)
+            if moved < 0:
+                raise ValueError("EVT3 holds no step back of over 8 s, or over its start or a roll-over; sort first")
+            file.write(out[:made].tobytes())
+            used += moved
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _encode(t: Any, x: Any, y: Any, p: Any, width: int, state: Any, out: Any) -> tuple[int, int]:
+    now, row, begun = state
+    n = i = 0
+    while i < len(t) and n + 8 <= len(out):
+        high, goal = now >> 12, t[i] >> 12
+        if goal != high or begun < 0:
+            if t[i] < 0 or (goal < high and (goal >> 12 != high >> 12)):
+                return -1, 0
+            step = goal
+            if goal > high:  # in leaps of less than half the range, so that a reader counts every roll-over
+                step = min(goal, high + 0x7FF)
+            elif high - goal >= 0x800:
+                return -1, 0
+            out[n] = 0x8000 | (step & 0xFFF)
+            n += 1
+            now, begun = step << 12, 0
+            continue
+        if t[i] != now:
+            out[n] = 0x6000 | (t[i] & 0xFFF)
+            n += 1
+            now = t[i]
+        if y[i] != row:
+            row = np.int64(y[i])
+            out[n] = row
+            n += 1
+        base: Any = min(np.int64(x[i]), width - 32)
+        stop = i + 1
+        while stop < len(t) and t[stop] == now and y[stop] == row and p[stop] == p[i]:
+            if not x[stop - 1] < x[stop] < base + 32:
+                break
+            stop += 1
+        on = np.int64(p[i]) << 11
+        if base >= 0 and stop - i > 4:
+            mask = 0
+            for j in range(i, stop):
+                mask |= 1 << (x[j] - base)
+            out[n], out[n + 1] = 0x3000 | on | base, 0x4000 | (mask & 0xFFF)
+            out[n + 2], out[n + 3] = 0x4000 | (mask >> 12 & 0xFFF), 0x5000 | (mask >> 24 & 0xFF)
+            n += 4
+            i = stop
+        else:
+            out[n] = 0x2000 | on | x[i]
+            n += 1
+            i += 1
+    state[0], state[1], state[2] = now, row, begun
+    return i, n

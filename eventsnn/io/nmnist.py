@@ -7,16 +7,18 @@ Source: Orchard et al., "Converting static image datasets to spiking neuromorphi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 from numba import njit
 
+from ..events import Events
 from .columns import Columns
 from .drive import OUTSIDE, drive, state_for
 from .header import Header, Report
 from .source import Source
+from .stamps import bounded
 
 _OVERFLOW = 240
 
@@ -31,8 +33,9 @@ def fits(head: bytes, size: int | None) -> bool:
     if not head or (size if size is not None else len(head)) % 5:
         return False
     records = np.frombuffer(head[: len(head) - len(head) % 5], np.uint8).reshape(-1, 5).astype(np.int64)
-    records = records[records[:, 1] != _OVERFLOW]
-    times = (records[:, 2] & 0x7F) << 16 | records[:, 3] << 8 | records[:, 4]
+    overflow = records[:, 1] == _OVERFLOW
+    low = (records[:, 2] & 0x7F) << 16 | records[:, 3] << 8 | records[:, 4]
+    times = (low + (np.cumsum(overflow) << 13))[~overflow]
     return bool((np.diff(times) < 0).sum() <= len(times) // 100)
 
 
@@ -65,3 +68,22 @@ def _decode(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int,
         i += 5
     s.last, s.epoch = last, epoch
     return i, n
+
+
+def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
+    """Times from 0, in 23 bits and as many roll-overs as it takes; the sensor's size is not kept."""
+    rolls = 0
+    for events in parts:
+        bounded(events, 256, _OVERFLOW, "N-MNIST")
+        needed = np.maximum.accumulate(np.maximum((events.t >> 13) - 1023, rolls))
+        low = events.t - (needed << 13)
+        if int(low.min()) < 0 or int(needed[-1]) - rolls > 1 << 20:
+            raise ValueError("N-MNIST records hold rising times from 0 without gaps of over 2 h; sort first")
+        markers = np.diff(needed, prepend=rolls)
+        place = np.arange(len(low)) + np.cumsum(markers)
+        data = np.zeros((len(low) + int(markers.sum()), 5), np.uint8)
+        data[:, 1] = _OVERFLOW
+        data[place, 0], data[place, 1] = events.x, events.y
+        data[place, 2], data[place, 3], data[place, 4] = events.p << 7 | low >> 16, low >> 8 & 0xFF, low & 0xFF
+        file.write(data.tobytes())
+        rolls = int(needed[-1])

@@ -40,7 +40,12 @@ def header(head: bytes) -> Header:
     lower |= dict(option.strip().lower().partition("=")[::2] for option in options)
     evt = name or lower.get("evt", "")
     sensor = _sensor(lower, offset)
-    layout = {"format": _EVT.get(evt, evt) or None, "keys": lower}
+    base = lower.get("time_base", "0")
+    layout = {
+        "format": _EVT.get(evt, evt) or None,
+        "keys": lower,
+        "base": int(base) if re.fullmatch(r"-?\d{1,18}", base) else 0,
+    }
     return Header(sensor, {**keys, "origin": "top-left"}, offset, layout)
 
 
@@ -64,11 +69,17 @@ def check(found: Header, name: str) -> Header:
     return found
 
 
-def lines(name: str, version: str, sensor: tuple[int, int] | None) -> bytes:
-    """A header for writing."""
-    size = (
-        f"% format {name};height={sensor[1]};width={sensor[0]}\n% geometry {sensor[0]}x{sensor[1]}\n"
-        if sensor
-        else f"% format {name}\n"
-    )
-    return f"% evt {version}\n{size}% end\n".encode()
+def lines(name: str, version: str, sensor: tuple[int, int] | None, base: int) -> bytes:
+    """A RAW header for writing."""
+    size = f";height={sensor[1]};width={sensor[0]}\n% geometry {sensor[0]}x{sensor[1]}" if sensor else ""
+    return f"% evt {version}\n% format {name}{size}\n{_base(base)}% end\n".encode()
+
+
+def dat_lines(sensor: tuple[int, int] | None, base: int) -> bytes:
+    """A DAT header for writing, up to the event type."""
+    size = f"% Width {sensor[0]}\n% Height {sensor[1]}\n" if sensor else ""
+    return f"% Data file containing CD events.\n% Version 2\n{size}{_base(base)}% end\n".encode()
+
+
+def _base(base: int) -> str:
+    return f"% time_base {base}\n" if base else ""

@@ -9,17 +9,18 @@ rounding through a float; times are rounded to whole us.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 from numba import njit
 
+from ..events import Events
 from .columns import Columns
 from .drive import OUTSIDE, drive, state_for
 from .errors import EventFormatError
 from .header import Header, Report
-from .source import Source
+from .source import HEAD, Source
 
 _FEW, _NUMBER, _WHOLE = 2, 3, 4
 _REASONS = {
@@ -35,14 +36,22 @@ _NAMES = {
 }
 _UNITS = {"ns": -3, "us": 0, "µs": 0, "ms": 3, "s": 6, "sec": 6}
 _HUGE = -(2**63)
+_SENSOR = re.compile(r"# sensor (\d{1,4})x(\d{1,4})")
 _SPLIT = re.compile(r"[\s,;]+")
 
 
 def looks_like(head: bytes) -> bool:
-    """True for printable text in which some line has at least four numbers."""
+    """True for printable text in which some line has at least four numbers, or the names of the columns."""
     if re.search(rb"[^\t\n\r -~\x80-\xff]", head[:4096]):
         return False
-    return any(_numbers(line) for line in head[:4096].decode("latin-1").splitlines()[:-1] or [head.decode("latin-1")])
+    lines = _lines(head, 4096)
+    return any(_numbers(line) for line in lines) or any(_named(line)[0] for line in lines)
+
+
+def _lines(head: bytes, count: int) -> list[str]:
+    """The lines in the first bytes, without one that may go on behind them."""
+    lines = head[:count].decode("latin-1").split("\n")
+    return lines[:-1] if len(lines) > 1 and len(head) >= count else lines
 
 
 def _numbers(line: str) -> list[float]:
@@ -55,22 +64,22 @@ def _numbers(line: str) -> list[float]:
 
 
 def start(source: Source) -> Header:
-    lines = source.head.split(b"\n")
-    lines = lines[:-1] or lines  # the last may be cut by the end of the head
-    texts = [line.decode("latin-1") for line in lines]
-    first = next((i for i, line in enumerate(texts) if _numbers(line)), None)
-    if first is None:
-        raise EventFormatError("no line holds four numbers", offset=0)
+    texts = _lines(source.head, HEAD)
+    first = next((i for i, line in enumerate(texts) if _numbers(line)), len(texts))
     sample = np.array([row[:4] for line in texts[first : first + 256] if (row := _numbers(line))])
     fields = [_SPLIT.split(line.strip(" \t\r,;")) for line in texts[first : first + 256]]
-    names, unit = _named(texts[first - 1] if first else "")
+    names, unit = next((found for line in texts[:first] if (found := _named(line))[0]), ({}, None))
+    if not (len(sample) or names):
+        raise EventFormatError("no line holds four numbers", offset=0)
     order = names or _guessed(sample, fields)
     if unit is None:
         unit = 6 if any("." in row[order["t"]] for row in fields if len(row) > order["t"]) else 0
-    offset = sum(len(line) + 1 for line in lines[:first])
+    offset = min(sum(len(line) + 1 for line in texts[:first]), len(source.head))
     columns = "".join(sorted(order, key=order.__getitem__))
     metadata = {"columns": columns, "unit": _unit_name(unit), "origin": "top-left"}
-    return Header(None, metadata, offset, {**{f"{name}_at": order[name] for name in "txyp"}, "unit": unit})
+    size = next((match for line in texts[:first] if (match := _SENSOR.fullmatch(line.strip()))), None)
+    sensor = (int(size[1]), int(size[2])) if size and min(int(size[1]), int(size[2])) > 0 else None
+    return Header(sensor, metadata, offset, {**{f"{name}_at": order[name] for name in "txyp"}, "unit": unit})
 
 
 def _unit_name(unit: int) -> str:
@@ -209,3 +218,46 @@ def _decode(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int,
                 s.other += 1
         i = stop + 1
     return i, n
+
+
+def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
+    """Lines ``t x y p`` with t in seconds to the us, under a comment with the sensor's size and one with the names."""
+    size = f"# sensor {sensor[0]}x{sensor[1]}\n" if sensor else ""
+    file.write(f"{size}# t[s] x y p\n".encode())
+    for events in parts:
+        for begin in range(0, len(events), 1 << 16):
+            t, x, y, p = (np.ascontiguousarray(column) for column in events[begin : begin + (1 << 16)].columns)
+            out = np.empty(40 << 16, np.uint8)
+            file.write(out[: _format(t, x, y, p, out)].tobytes())
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _format(t: Any, x: Any, y: Any, p: Any, out: Any) -> int:
+    n = 0
+    for i in range(len(t)):
+        rest = abs(t[i])
+        if t[i] < 0:
+            out[n] = 45
+            n += 1
+        n = _digits(rest // 1000000, 1, out, n)
+        out[n] = 46
+        n = _digits(rest % 1000000, 6, out, n + 1)
+        for value in (np.int64(x[i]), np.int64(y[i]), np.int64(p[i])):
+            out[n] = 32
+            n = _digits(value, 1, out, n + 1)
+        out[n] = 10
+        n += 1
+    return n
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _digits(value: Any, least: int, out: Any, n: int) -> int:
+    """Writes a number of at least that many digits; the place behind it."""
+    size, rest = 1, value // 10
+    while rest or size < least:
+        size += 1
+        rest //= 10
+    for j in range(n + size - 1, n - 1, -1):
+        out[j] = 48 + value % 10
+        value //= 10
+    return n + size

@@ -530,7 +530,7 @@ def test_aedat4_compressions(compression):
     assert recording.read() == events
     damaged = bytearray(file.getvalue())
     damaged[-9] ^= 0xFF
-    if compression == "LZ4":
+    if compression != "none":
         with pytest.raises(EventFormatError, match=r"event 32768: "):
             eventsnn.io.read(bytes(damaged))
         recording = eventsnn.io.open(bytes(damaged), on_error="skip")

@@ -215,7 +215,7 @@ def _shrink(data: bytes, code: int) -> bytes:
     if code in (1, 2):
         import lz4.frame
 
-        return bytes(lz4.frame.compress(data))
+        return bytes(lz4.frame.compress(data, content_checksum=True))
     import zstandard
 
-    return zstandard.ZstdCompressor().compress(data)
+    return zstandard.ZstdCompressor(write_checksum=True).compress(data)

@@ -125,6 +125,7 @@ class Events:
             return cls.empty()
         if len(parts) == 1:
             return cls(*parts[0].columns, sensor=sensor)
+        columns: list[Any]
         if isinstance(parts[0].t, torch.Tensor):
             columns = [torch.cat([getattr(part, k) for part in parts]) for k in "txyp"]
         else:

@@ -14,8 +14,8 @@ def windows(chunks: Iterable[Events], dt: int | str, *, start: int | None = None
 
     The result does not depend on how the stream is cut into chunks. Windows without events are yielded too, up to the
     last event. ``start`` defaults to the time of the first event. Memory is bounded by one window and one chunk. An
-    event that arrives after its window has closed, because time stepped back, is given to the open window: none is lost.
-    Columns are NumPy.
+    event that arrives after its window has closed, because time stepped back, is given to the open window, so none is
+    lost. Columns are NumPy.
 
     Raises ValueError for a window that is not positive.
 

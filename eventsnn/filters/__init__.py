@@ -1,0 +1,5 @@
+"""Events to events."""
+
+from .background import BackgroundActivityFilter
+
+__all__ = ["BackgroundActivityFilter"]

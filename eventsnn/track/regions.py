@@ -1,0 +1,122 @@
+"""Where something moves: connected regions of a leaky event map in which a receptive field stands out of the noise.
+
+Events run into a leaky integrator per cell, U. A Gaussian receptive field of scale s (a variance) answers T_s * U.
+Where nothing moves, its mean is m and its variance V / (4 pi s), m and V being mean and Poisson variance of U. In
+standard deviations of that background
+
+    z = (T_s * U - m) / sqrt(V / (4 pi s))
+
+and a region is a connected set of cells with z above a bound.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from eventsnn.fields.line import line_operators
+
+_BLOCK = 8
+_LEAST_VARIANCE = 1e-3
+_MOST_PER_PIXEL = 2.0  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
+
+
+@dataclass(frozen=True)
+class Region:
+    """A detection: box between the 5 % and 95 % quantiles of its events [px], cells with events, and the largest z."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    cells: int
+    z: float
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        return (self.low + self.high) / 2
+
+
+class RegionDetector:
+    """Leaky map of a ``(width, height)`` sensor and the regions in it.
+
+    Sensors with more than ``cells`` pixels on the longer side are pooled by a whole factor. ``decay`` is the factor by
+    which the map fades from one ``add`` to the next, ``scale`` that of the receptive field [px^2].
+
+    >>> detector = RegionDetector((64, 48), scale=4.0, decay=0.5)
+    >>> frame = torch.zeros(2, 48, 64)
+    >>> frame[1, 20:31, 10:31] = 1
+    >>> detector.add(frame)
+    >>> [(region.low.tolist(), region.high.tolist()) for region in detector.find(least=20.0)]
+    [([11.0, 20.0], [29.0, 30.0])]
+    """
+
+    def __init__(
+        self,
+        sensor: tuple[int, int],
+        *,
+        scale: float,
+        decay: float,
+        device: torch.device | str = "cpu",
+        cells: int = 200,
+    ) -> None:
+        self.pool = math.ceil(max(sensor) / cells)
+        self.width, self.height = (-(-n // self.pool) for n in sensor)
+        self.decay = decay
+        self.scale = scale / self.pool**2
+        self.map = torch.zeros(self.height, self.width, device=device)
+        self._smooth_y = line_operators(self.height, [self.scale], device)[0][0]
+        self._smooth_x = line_operators(self.width, [self.scale], device)[0][0]
+
+    def reset(self) -> None:
+        """Forget all events."""
+        self.map.zero_()
+
+    def add(self, frame: torch.Tensor) -> None:
+        """Let the map fade and add the counts ``[2, H, W]`` of new events."""
+        height, width = frame.shape[-2:]
+        spare = (0, self.width * self.pool - width, 0, self.height * self.pool - height)
+        frame = torch.nn.functional.pad(frame.to(self.map).sum(0), spare)
+        frame = frame.clamp(max=_MOST_PER_PIXEL)
+        self.map.mul_(self.decay).add_(frame.view(self.height, self.pool, self.width, self.pool).sum((1, 3)))
+
+    def background(self) -> float:
+        """Events per cell of the map where nothing moves: the median over blocks of their means."""
+        block = min(_BLOCK, self.height, self.width)
+        return float(torch.nn.functional.avg_pool2d(self.map[None], block).median())
+
+    def response(self) -> torch.Tensor:
+        """z of every cell, ``[H, W]``."""
+        mean = self.background()
+        variance = max(mean / (1 + self.decay), _LEAST_VARIANCE)
+        smoothed = self._smooth_y @ (self.map - mean) @ self._smooth_x
+        return smoothed * math.sqrt(4 * math.pi * self.scale / variance)
+
+    def find(self, least: float, edge: float = 6.0) -> list[Region]:
+        """Regions of z above ``edge`` that reach ``least`` somewhere, strongest first."""
+        z = self.response().cpu().numpy()
+        if z.max(initial=0.0) < least:
+            return []
+        labels, _ = ndimage.label(z > edge, structure=np.ones((3, 3)))
+        weights = self.map.cpu().numpy()
+        regions = []
+        for k, box in enumerate(ndimage.find_objects(labels), start=1):
+            inside = labels[box] == k
+            peak = float(z[box][inside].max())
+            if peak < least:
+                continue
+            weight = np.where(inside, weights[box], 0.0)
+            low, high = np.array([_quantiles(weight.sum(axis), box[1 - axis].start) for axis in (0, 1)]).T
+            to_px = (self.pool - 1) / 2
+            regions.append(Region(low * self.pool + to_px, high * self.pool + to_px, int((weight > 0).sum()), peak))
+        return sorted(regions, key=lambda region: -region.z)
+
+
+def _quantiles(weight: NDArray[np.float64], start: int) -> tuple[float, float]:
+    """Cells where 5 % and 95 % of the weight along a line are reached."""
+    share = np.cumsum(weight) / max(weight.sum(), 1e-12)
+    low, high = np.searchsorted(share, (0.05, 0.95))
+    return start + float(low), start + float(min(high, len(weight) - 1))

@@ -1,5 +1,7 @@
 """Golden numbers and gradients of every neuron model (float64, computed independently), and its own rules."""
 
+import math
+
 import pytest
 import torch
 
@@ -19,6 +21,7 @@ from eventsnn.neurons import (
     LSNNParameters,
     reset_subtract,
 )
+from eventsnn.neurons.izhikevich_behaviours import PANELS
 
 F64 = torch.float64
 W0 = torch.tensor([[0.93, 0.51], [1.17, -0.32], [0.44, 1.03]], dtype=F64)
@@ -140,10 +143,9 @@ def dotted(state, path=""):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize(
-    ("name", "kwargs", "x", "want", "state"), GOLDEN, ids=[f"{g[0]}-{i}" for i, g in enumerate(GOLDEN)]
-)
-def test_golden_numbers(name, kwargs, x, want, state, dtype):
+@pytest.mark.parametrize("row", GOLDEN, ids=[f"{g[0]}-{i}" for i, g in enumerate(GOLDEN)])
+def test_golden_numbers(row, dtype):
+    name, kwargs, x, want, state = row
     out, final = getattr(forms, name)(**kwargs).to(dtype)(x.to(dtype))
     fields = dict(dotted(final))
     tolerance = 1e-6 if dtype == F64 else 1e-4 if "Izhikevich" in name else 1e-5
@@ -153,6 +155,187 @@ def test_golden_numbers(name, kwargs, x, want, state, dtype):
         assert spikes(out) == want
     for field, value in state.items():
         value = torch.tensor(value, dtype=dtype)
-        torch.testing.assert_close(
-            fields[field], value, rtol=tolerance, atol=tolerance, msg=lambda m, f=field: f"{f}: {m}"
+        torch.testing.assert_close(fields[field], value, rtol=tolerance, atol=tolerance)
+
+
+# layer, parameters, g, then over F(g): L, dL/dg, the same with detach_reset, dL/dv_th, dL/dtau_mem_inv
+GRADIENTS = [
+    ("LIF", LIFParameters, {}, 0.3, 2, 0.545757, 0.550098, -0.168384, 0.00134166),
+    ("LIFBox", LIFBoxParameters, {}, 1.5, 3, 0.00833439, 0.0083443, -0.0149177, 0.000115813),
+    ("LIFBox", LIFBoxParameters, SUBTRACT, 1.5, 4, 0.0917645, 0.0930667, -0.139601, 0.00112756),
+    ("IAF", IAFParameters, {}, 0.3, 6, 0.129615, 0.129921, -0.0414255, None),
+    ("LIFRefrac", LIFRefracParameters, {}, 0.5, 2, 0.0859321, 0.0863075, -0.0424503, 0.000376736),
+    ("LIFEx", LIFExParameters, {}, 0.4, 4, 0.711864, 0.73032, -0.310912, 0.00270341),
+    ("LIFAdEx", LIFAdExParameters, {}, 0.35, 3, 0.363359, 0.365514, -0.146633, 0.00116851),
+    ("LSNN", LSNNParameters, {}, 0.5, 2, 1.44151, 1.48973, -0.00514339, 0.00484695),
+    ("CobaLIF", CobaLIFParameters, {}, 0.05, 2, 1.21061, 1.21652, -0.00569171, None),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "extra", "g", "loss", "dg", "detached", "dth", "dtau"), GRADIENTS)
+def test_gradients_of_layers(name, kind, extra, g, loss, dg, detached, dth, dtau):
+    th = "v_thresh" if name == "CobaLIF" else "v_th"
+    wanted = {th: dth} | ({} if dtau is None else {"tau_mem_inv": dtau})
+    defaults = kind().lif if name == "LIFRefrac" else kind()
+    values = {field: torch.nn.Parameter(torch.tensor(getattr(defaults, field), dtype=F64)) for field in wanted}
+    p = LIFRefracParameters(LIFParameters(**values)) if name == "LIFRefrac" else kind(**extra, **values)
+    for detach_reset, want in ((False, dg), (True, detached)):
+        gain = torch.tensor(g, dtype=F64, requires_grad=True)
+        z, _ = getattr(forms, name)(p, detach_reset=detach_reset)(F(1) * gain)
+        assert z.sum() == loss
+        grads = torch.autograd.grad(z.sum(), [gain, *values.values()])
+        assert grads[0].item() == pytest.approx(want, rel=5e-6)
+        if not detach_reset:
+            assert [d.item() for d in grads[1:]] == pytest.approx(list(wanted.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "detach", "loss", "w00", "w11", "r01", "r20"),
+    [
+        ("LIFRecurrent", True, 8, 0.190456, 0.273083, 0.00647546, 0.0491454),
+        ("LIFRecurrent", False, 8, 0.189297, 0.268152, 0.00644339, 0.0489972),
+        ("LSNNRecurrent", True, 3, 0.0144591, 0.788586, 0.000206374, 0.000271783),
+        ("LSNNRecurrent", False, 3, 0.0143631, 0.726299, 0.000206184, 0.000271424),
+    ],
+)
+def test_gradients_of_recurrent_layers(name, detach, loss, w00, w11, r01, r20):
+    layer = getattr(forms, name)(**recurrent(), detach_reset=detach)
+    z, _ = layer(X)
+    z.sum().backward()
+    w, r = layer.input_weights.grad, layer.recurrent_weights.grad
+    assert z.sum() == loss
+    assert [w[0, 0].item(), w[1, 1].item(), r[0, 1].item(), r[2, 0].item()] == pytest.approx(
+        [w00, w11, r01, r20], rel=5e-6
+    )
+    assert r.diagonal().tolist() == [0, 0, 0]
+
+
+# layer, constant input, steps, spike steps (all, or the first ones), number of spikes
+CONSTANT = [
+    ("LIF", 0.199, 1000, [], 0),
+    *(("LIF", x, 1000, [first], n) for x, first, n in (
+        (0.2001, 77, 13), (0.21, 34, 34), (0.25, 20, 62), (0.3, 15, 90), (0.5, 8, 199), (1, 5, 332), (5, 1, 999),
+        (12, 0, 1000))),
+    *(("LIFBox", x, 1000, [first], n) for x, first, n in ((1.1, 22, 43), (1.5, 10, 90), (5, 2, 333), (11, 0, 1000))),
+    ("LIFBox", 1.0, 1000, [], 0),
+    ("LIFRefrac", 0.5, 39, [8, 18, 28, 38], 4),
+    ("LIFEx", 0.09, 400, [], 0),
+    ("LIFEx", 0.101, 230, [229], 1),
+    ("LIFEx", 0.11, 71, [70], 1),
+    ("LIFEx", 0.15, 29, [28], 1),
+    ("LIFEx", 0.2, 34, [18, 33], 2),
+    ("LIFEx", 0.5, 18, [7, 12, 17], 3),
+    ("LIFAdEx", 0.15, 3000, [36], 1),
+    ("LIFAdEx", 0.2, 3000, [19, 38, 62], 3),
+    ("LIFAdEx", 0.3, 3000, [12, 21, 31, 41, 52], 12),
+    ("LSNN", 0.19, 3000, [], 0),
+    ("LSNN", 0.5, 3000, [9, 155, 786, 1417, 2047, 2678], 6),
+    ("LSNN", 1, 3000, [6, 15, 37, 260, 557], 13),
+    *(("CobaLIF", x, 1000, [first], n) for x, first, n in (
+        (0.01, 44, 14), (0.02, 14, 33), (0.05, 6, 77), (0.1, 4, 143))),
+    ("CobaLIF", 0, 100, [], 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "x", "steps", "first", "count"), CONSTANT)
+def test_spikes_under_constant_input(name, x, steps, first, count):
+    z, _ = getattr(forms, name)()(torch.full((steps,), x, dtype=F64))
+    assert z.sum() == count
+    assert z.nonzero().flatten()[: len(first)].tolist() == first
+
+
+@pytest.mark.parametrize(("rho_reset", "interval"), [(0, 1), (0.5, 2), (1, 2), (2, 3), (2.5, 4), (5, 6)])
+def test_refractory_period_blocks_its_ceiling_in_steps(rho_reset, interval):
+    z, _ = forms.LIFRefrac(LIFRefracParameters(rho_reset=rho_reset))(torch.full((20,), 9.0, dtype=F64))
+    assert z.nonzero().flatten().tolist() == list(range(1, 20, interval))
+
+
+def test_impulse_responses_and_gain_of_integrators():
+    impulse = torch.zeros(200, dtype=F64)
+    impulse[0] = 1
+    t = torch.arange(200, dtype=F64)
+    torch.testing.assert_close(forms.LI()(impulse)[0], 0.9 ** (t + 1) - 0.8 ** (t + 1))
+    torch.testing.assert_close(forms.LIBox()(impulse)[0], 0.1 * 0.9**t)
+    _, state = forms.LI()(torch.full((500,), 3.0, dtype=F64))
+    torch.testing.assert_close(torch.stack(state), torch.full((2,), 15.0, dtype=F64).mul(torch.tensor([1, 0.8])))
+
+
+def test_conductances_relax_to_rest():
+    state = neurons.CobaLIFFeedForwardState(torch.tensor(-40.0, dtype=F64), 0.0, 0.0)
+    _, state = forms.CobaLIF()(torch.zeros(20, dtype=F64), state)
+    assert state.v.item() == pytest.approx(-27.169718)
+
+
+def test_exponent_is_clamped_far_above_threshold():
+    state = neurons.LIFAdExFeedForwardState(torch.tensor(200.0, requires_grad=True), 0.0, 0.0)
+    z, new = forms.LIFAdExCell()(torch.tensor(0.0), state)
+    assert (z.item(), new.v.item(), new.a.item()) == pytest.approx((1, 0, 1.62))
+    assert math.isfinite(torch.autograd.grad(new.a, state.v)[0])
+
+
+def test_one_step_reset_gradient():
+    p = LIFParameters(v_reset=-5.0)
+    for detach_reset, want in ((False, 0.773361), (True, 0.9)):
+        v = torch.tensor(1.05, dtype=F64, requires_grad=True)
+        z, state = forms.LIFCell(p, detach_reset=detach_reset)(
+            torch.zeros((), dtype=F64), neurons.LIFFeedForwardState(v, 0.0)
         )
+        assert z == 0
+        assert torch.autograd.grad(state.v, v)[0].item() == pytest.approx(want, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("panel", "count", "old_v", "first", "last"),
+    [(panel, *row) for panel, row in zip(PANELS, [
+        (5, 5, 13, 86.75), (1, 1, 43.75, 43.75), (28, 29, 25, 204.5), (6, 7, 39, 67.2), (6, 6, 20, 131.5),
+        (6, 6, 10.25, 71.5), (10, 10, 84.5, 290.5), (14, 16, 105.75, 293), (1, 1, 26.6, 26.6), (1, 1, 26.5, 26.5),
+        (1, 1, 338, 338), (1, 1, 20, 20), (1, 1, 68, 68), (7, 11, 68, 92.2), (1, 1, 93.25, 93.25), (5, 7, 45.25, 208),
+        (1, 4, 11.3, 11.3), (1, 64, 311.5, 311.5), (3, 4, 94.5, 236), (12, 390, 86.5, 204),
+    ], strict=True)],
+    ids=[panel.name for panel in PANELS],
+)  # fmt: skip
+def test_izhikevich_behaviours(panel, count, old_v, first, last):
+    p, s = getattr(neurons, panel.name)
+    behavior = neurons.IzhikevichSpikingBehavior(p._replace(tau_inv=1000), s)
+    times = [n * panel.tau for n in range(round(panel.end / panel.tau) + 1)]
+    x = torch.tensor([panel.current(t) for t in times], dtype=F64)
+    z, _ = forms.Izhikevich(behavior, dt=panel.tau / 1000, recovery=panel.recovery)(x)
+    fired = [times[n] for n in z.nonzero().flatten().tolist()]
+    assert len(fired) == count
+    assert (fired[0], fired[-1]) == pytest.approx((first, last))
+    z, _ = forms.Izhikevich(behavior, dt=panel.tau / 1000)(x)
+    assert z.sum() == old_v
+
+
+def test_presets_are_constants():
+    p, s = neurons.tonic_spiking
+    assert (p.a, p.b, p.c, p.d, p.tau_inv, *s) == (0.02, 0.2, -65, 6, 250, -70, -14)
+    start = neurons.IzhikevichState(torch.tensor([-70.0]), torch.tensor([-14.0]))
+    behavior = neurons.IzhikevichSpikingBehavior(p._replace(a=torch.tensor([0.02])), start)
+    layer = forms.Izhikevich(behavior)
+    start.v.fill_(99)
+    behavior.p.a.fill_(99)
+    assert layer.initial_state(torch.zeros(3, 1)).v.item() == -70
+    assert layer.p.a.item() == pytest.approx(0.02)
+    layer(torch.zeros(3, 1))
+    assert not start.v.requires_grad
+
+
+def test_biological_parameter_sets_run_in_their_units():
+    for kind, name, dt in [
+        (IAFParameters, "IAF", 1), (LIParameters, "LI", 1), (LIFParameters, "LIF", 1), (LIFExParameters, "LIFEx", 1),
+        (LIFAdExParameters, "LIFAdEx", 1), (LSNNParameters, "LSNN", 1), (CobaLIFParameters, "CobaLIF", 0.25),
+    ]:  # fmt: skip
+        out, state = getattr(forms, name)(kind.bio_default(), dt=dt)(torch.zeros(50, dtype=F64))
+        assert torch.isfinite(torch.stack([out[-1], *state])).all()
+        if name != "LI":
+            assert out.sum() == 0
+    assert neurons.LSNNParameters.bio_default().beta == 0.5
+    assert neurons.CobaLIFParameters.bio_default().g_l == 0.25
+
+
+def test_zero_input_with_norse_conductances_starts_from_a_passed_state():
+    p = CobaLIFParameters.norse_default()
+    state = neurons.CobaLIFFeedForwardState(0.0, 0.0, 0.0)
+    z, state = forms.CobaLIFFeedForwardCell(p)(torch.zeros(()), state)
+    assert (z.item(), state.v.item()) == (1, -70)

@@ -102,6 +102,5 @@ __all__ = [
     "SNNCell",
     "SNNRecurrent",
     "SNNRecurrentCell",
-    "four_forms",
     "norse_state_dict",
 ]

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from ..neurons.model import Model
-from .operands import Matrices, dense, initial_at, site_of
+from .operands import Matrices, dense, initial_at, positive_time, site_of
 from .parameters import ParameterHolder, learnable_names
 from .run import Rule, run
 
@@ -58,9 +58,7 @@ class Form(nn.Module):
     def _keep(self, p: Any, dt: float, learnable: Any = ()) -> None:
         """Check and keep the parameters and the time step."""
         super().__init__()
-        if not (isinstance(dt, (int, float)) and 0 < dt < math.inf):
-            raise ValueError(f"dt is the time step in seconds and must be > 0, not {dt!r}")
-        self.dt = dt
+        self.dt = positive_time(dt)
         p = p.tuple() if isinstance(p, ParameterHolder) else p
         self.p = ParameterHolder(p, dt, learnable_names(p, learnable)) if hasattr(p, "_fields") else p
 

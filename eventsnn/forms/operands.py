@@ -6,6 +6,7 @@ of what was given, the rule that it broke and what to do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -39,6 +40,12 @@ def dense(x: Any, owner: str, sparse: bool = False) -> Tensor:
 def densify(x: Tensor) -> Tensor:
     """Dense, with a gradient for every entry and not only for the stored ones."""
     return x.to_dense(masked_grad=False) if x.layout == torch.sparse_coo else x
+
+
+def positive_time(dt: Any) -> float:
+    if not (isinstance(dt, (int, float)) and 0 < dt < math.inf):
+        raise ValueError(f"dt is the time step in seconds and must be a number > 0, not {dt!r}")
+    return dt
 
 
 class Matrices(NamedTuple):

@@ -111,7 +111,11 @@ def run(
             state = map_state(lambda value: value.clone() if value is output else value, state)
 
     output, state = output.to(x.dtype), map_state(lambda value: value.to(x.dtype), state)
-    if input_tensor.is_sparse:
-        output = output.to_sparse()
-        state = named_map(lambda name, value: value.to_sparse() if name.endswith(".z") else value, state, "state")
-    return output, state
+    return sparsify(output, state) if input_tensor.is_sparse else (output, state)
+
+
+def sparsify(output: Tensor, state: Any) -> tuple[Tensor, Any]:
+    """Output and spikes of the state as sparse COO tensors."""
+    return output.to_sparse(), named_map(
+        lambda name, value: value.to_sparse() if name.endswith(".z") else value, state, "state"
+    )

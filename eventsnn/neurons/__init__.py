@@ -68,7 +68,6 @@ MODELS = tuple(
 )  # fmt: skip
 
 __all__ = [
-    "MODELS",
     "CobaLIFFeedForwardState",
     "CobaLIFParameters",
     "CobaLIFState",
@@ -104,7 +103,6 @@ __all__ = [
     "LSNNFeedForwardState",
     "LSNNParameters",
     "LSNNState",
-    "Model",
     "accomodation",
     "bistability",
     "class_1_exc",

@@ -10,6 +10,7 @@ itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -87,3 +88,6 @@ def ada_step(x: Any, state: Any, p: Any, dt: float = 0.001, *, detach_reset: boo
 
 
 MODEL = Model("LSNN", "lsnn", step, LSNNParameters, start, detach_reset=True, adjoint=True)
+ADA_MODEL = replace(
+    MODEL, prefix="ada_lif", step=ada_step, start=lambda p, recurrent: start(p, recurrent)._replace(b=0.0)
+)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import eventsnn.io
 from eventsnn.events import Events
-from eventsnn.io import EventFormatError, aedat4, drive
+from eventsnn.io import EventFormatError, aedat4, drive, index, recording
 
 DATA = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data") / "recordings"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}; set EVENTSNN_DATA")
@@ -315,6 +315,53 @@ def test_text_with_words_for_numbers():
         eventsnn.io.read(b"0.000100 3 4 1\n0.0002 five 6 0\n")
     with pytest.raises(EventFormatError, match="not a whole number"):
         eventsnn.io.read(b"0.000100 3.5 4 1\n")
+
+
+# seeking
+
+
+@needs_data
+@pytest.mark.parametrize("name", NAMES)
+def test_between_is_what_a_mask_over_all_gives(name, monkeypatch):
+    monkeypatch.setattr(drive, "BLOCK", 1 << 12)
+    monkeypatch.setattr(index, "SPAN", 1000)
+    monkeypatch.setattr(recording, "SPAN", 1000)
+    with eventsnn.io.open(DATA / name) as opened:
+        events = opened.read()
+        quarter = events.duration // 4
+        start, stop = int(events.t[0]) + quarter, int(events.t[0]) + 2 * quarter
+        expected = events[(events.t >= start) & (events.t < stop)]
+        assert 0 < len(expected) < len(events)
+        assert opened.between(start, stop) == expected
+        assert opened.between(f"{quarter}us", f"{2 * quarter}us") == expected
+        assert opened.between(stop=start) == events[events.t < start]
+        assert opened.between() == events
+        assert len(opened.between("1h", "2h")) == 0
+        assert len(opened._index.count) > 1
+
+
+@pytest.mark.parametrize("format", MADE)
+def test_between_in_files_shorter_than_a_stretch(format):
+    with eventsnn.io.open(MADE[format]) as opened:
+        assert rows(opened.between("1us", "3us")) == [
+            e for e in EXPECTED[format] if 1 <= e[0] - EXPECTED[format][0][0] < 3
+        ]
+
+
+def test_an_index_is_kept_for_as_long_as_the_file_is_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "KEEP", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "a.dat"
+    eventsnn.io.write(path, Events([1, 5, 9], [1, 2, 3], [1, 2, 3], [0, 1, 0], sensor=(8, 8)))
+    assert eventsnn.io.open(path).between(2, 6).t.tolist() == [5]
+    (kept,) = (tmp_path / "cache" / "eventsnn").iterdir()
+    with monkeypatch.context() as no_building:
+        no_building.setattr(index.Index, "of", None)
+        assert eventsnn.io.open(path).between(2, 6).t.tolist() == [5]
+    kept.write_bytes(b"damaged")
+    assert eventsnn.io.open(path).between(2, 6).t.tolist() == [5]
+    eventsnn.io.write(path, Events([3, 4], [1, 2], [1, 2], [0, 1], sensor=(8, 8)))
+    assert eventsnn.io.open(path).between(2, 6).t.tolist() == [3, 4]
 
 
 # damage

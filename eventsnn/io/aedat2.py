@@ -14,10 +14,10 @@ import numpy as np
 from numba import njit
 
 from . import aedat
-from .columns import Columns
-from .drive import OUTSIDE, drive, state_for
+from .drive import OUTSIDE, drive
 from .errors import EventFormatError
-from .header import Header, Report
+from .header import Header
+from .reading import Pass
 from .source import Source
 
 _ADDRESS = 2
@@ -77,12 +77,11 @@ def start(source: Source) -> Header:
     return Header((layout.width, layout.height), metadata, offset, layout._asdict(), most)
 
 
-def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    layout = dict(header.layout)
+def decode(run: Pass) -> Iterator[None]:
+    layout = dict(run.header.layout)
     limit = (layout.pop("width"), layout.pop("height"))
     own = {**layout, "right": limit[0] - 1, "top": limit[1] - 1, "epoch": 0, "stamp": 0}
-    state = state_for(header, on_error, limit, own)
-    return drive(source, header, _decode, state, columns, report, word=">u8", reasons=_REASONS)
+    return drive(run, _decode, limit, own, word=">u8", reasons=_REASONS)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..events import Events
-from .columns import Columns
 from .errors import EventFormatError
 from .flatbuffer import Table
-from .header import Header, Report
+from .header import Header
+from .reading import Mark, Pass
 from .source import Reader, Source
 from .store import store
 
@@ -76,38 +76,39 @@ def _streams(text: bytes) -> dict[int, dict[str, Any]]:
     return found
 
 
-def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    layout, skip = header.layout, on_error == "skip"
-    with source.reader(header.offset) as reader:
+def decode(run: Pass) -> Iterator[None]:
+    layout, report = run.header.layout, run.report
+    with run.source.reader(run.mark.offset if run.mark else run.header.offset) as reader:
         while True:
             report.last_good = offset = reader.offset
+            run.mark = Mark(offset)
             if 0 <= layout["table"] <= offset:
                 return
             try:
-                packet = _packet(reader, layout, source.size)
-            except EventFormatError as error:
-                if not skip:
-                    error.offset, error.event = offset, report.events
-                    raise
-                report.skipped_bytes += (source.size or reader.offset) - offset
-                return
-            if packet is None:
-                return
-            number, payload = packet
-            if number != layout["stream"]:
-                report.other += 1
-                continue
-            try:
+                packet = _packet(reader, layout, run.source.size)
+                if packet is None:
+                    return
+                number, payload = packet
+                if number != layout["stream"]:
+                    report.other += 1
+                    continue
                 elements = Table.root(_expand(payload, layout["code"]), 4).vector(0, _EVENT)
             except EventFormatError as error:
-                if not skip:
+                if not run.skip:
                     error.offset, error.event = offset, report.events
                     raise
+                if isinstance(error, _Lost):
+                    report.skipped_bytes += (run.source.size or reader.offset) - offset
+                    return
                 report.skipped_bytes += reader.offset - offset
                 continue
-            pieces = (elements["t"], elements["x"], elements["y"], elements["p"] & 1)
-            store(columns, header, report, on_error, pieces, offset)
+            store(run, (elements["t"], elements["x"], elements["y"], elements["p"] & 1), offset)
+            run.mark = Mark(reader.offset)
             yield
+
+
+class _Lost(EventFormatError):
+    """Where the next packet begins cannot be told."""
 
 
 def _packet(reader: Reader, layout: dict[str, Any], size: int | None) -> tuple[int, bytes] | None:
@@ -116,13 +117,13 @@ def _packet(reader: Reader, layout: dict[str, Any], size: int | None) -> tuple[i
     if not prefix and layout["table"] < 0:
         return None
     if len(prefix) < 8:
-        raise EventFormatError("the file ends before its data table or inside a packet: it was cut short")
+        raise _Lost("the file ends before its data table or inside a packet: it was cut short")
     number, length = struct.unpack("<ii", prefix)
     if number < 0 or length < 0 or (size is not None and length > size - reader.offset):
-        raise EventFormatError(f"a packet of stream {number} with {length} bytes does not fit into the file")
+        raise _Lost(f"a packet of stream {number} with {length} bytes does not fit into the file")
     payload = reader.read(length)
     if len(payload) < length:
-        raise EventFormatError("the file ends inside a packet: it was cut short")
+        raise _Lost("the file ends inside a packet: it was cut short")
     return number, payload
 
 

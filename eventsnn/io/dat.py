@@ -16,10 +16,10 @@ from numba import njit
 
 from ..events import Events
 from . import prophesee
-from .columns import Columns
-from .drive import OUTSIDE, drive, state_for
+from .drive import OUTSIDE, drive
 from .errors import EventFormatError
-from .header import Header, Report
+from .header import Header
+from .reading import Pass
 from .source import Source
 from .stamps import based, bounded, rolling
 
@@ -59,11 +59,10 @@ def _fits(head: bytes, bits: int) -> bool:
     return bool((records[:, 1] >> bits == 0).all() and falls.sum() <= len(records) // 100)
 
 
-def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    x_bits, y_bits = header.layout["bits"]
-    own = {"epoch": header.layout["base"], "stamp": 0, "x_bits": x_bits, "y_bits": y_bits}
-    state = state_for(header, on_error, (1 << x_bits, 1 << y_bits), own)
-    return drive(source, header, _decode, state, columns, report, word="<u8")
+def decode(run: Pass) -> Iterator[None]:
+    x_bits, y_bits = run.header.layout["bits"]
+    own = {"epoch": run.header.layout["base"], "stamp": 0, "x_bits": x_bits, "y_bits": y_bits}
+    return drive(run, _decode, (1 << x_bits, 1 << y_bits), own, word="<u8")
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .columns import Columns
 from .errors import EventFormatError
-from .header import Header, Report
-from .source import Source
+from .header import Header
+from .reading import Mark, Pass, Report
 
 BLOCK = 1 << 20
 _SPACE = 1 << 18
@@ -24,23 +23,11 @@ _STATE = ("skip", "width", "height", "last", "fault", "fault_x", "fault_y", *_CO
 OUTSIDE = 1  # the fault every kernel may report
 
 
-def state_for(header: Header, on_error: str, limit: tuple[int, int], own: Mapping[str, int]) -> Any:
-    """The record a kernel starts with; ``limit`` bounds the coordinates where the sensor is not known."""
-    state = np.zeros(1, [(name, np.int64) for name in (*_STATE, *own)])
-    width, height = header.sensor or limit
-    values = {"skip": on_error == "skip", "width": width, "height": height, "last": np.iinfo(np.int64).min, **own}
-    for name, value in values.items():
-        state[name] = value
-    return state
-
-
 def drive(
-    source: Source,
-    header: Header,
+    run: Pass,
     kernel: Callable[..., tuple[int, int]],
-    state: Any,
-    columns: Columns,
-    report: Report,
+    limit: tuple[int, int],
+    own: Mapping[str, int],
     *,
     word: str = "u1",
     record: int = 1,
@@ -50,14 +37,16 @@ def drive(
 ) -> Iterator[None]:
     """Decodes all of the source into the columns, yielding after every stretch.
 
+    ``limit`` bounds the coordinates where the sensor is not known, ``own`` are the format's fields of the state,
     ``word`` is the unit of the kernel's input (big-endian ones are swapped first), ``record`` the smallest record in
     words, ``most`` the most events of one word, ``end`` the last record's last byte, which may be missing.
     """
+    columns, report, state = run.columns, run.report, _state(run, limit, own)
     dtype = np.dtype(word)
     buffer: Any = np.empty(BLOCK, np.uint8)
-    kept, base = 0, header.offset
-    report.last_good = base
-    with source.reader(header.offset) as reader:
+    kept = 0
+    report.last_good = base = run.mark.offset if run.mark else run.header.offset
+    with run.source.reader(base) as reader:
         while True:
             got = reader.readinto(memoryview(buffer)[kept:])
             filled = kept + got
@@ -78,13 +67,14 @@ def drive(
                 _count(report, state)
                 report.last_good = base + used * dtype.itemsize
                 if state["fault"][0]:
-                    raise _error(state, header, report, reasons or {})
+                    raise _error(state, run.header, report, reasons or {})
+                run.mark = Mark(report.last_good, state.tobytes())
                 yield
                 if not moved and not made:
                     break
             left = filled - used * dtype.itemsize
             if at_end:
-                _finish(left, columns, report, bool(state["skip"][0]))
+                _finish(left, report, run.skip)
                 return
             if left == len(buffer):
                 raise EventFormatError("one record fills a whole block", offset=base, event=report.events)
@@ -94,7 +84,18 @@ def drive(
             kept, base = left, base + used * dtype.itemsize
 
 
-def _finish(left: int, columns: Columns, report: Report, skip: bool) -> None:
+def _state(run: Pass, limit: tuple[int, int], own: Mapping[str, int]) -> Any:
+    state = np.zeros(1, [(name, np.int64) for name in (*_STATE, *own)])
+    if run.mark and run.mark.state:
+        state[:] = np.frombuffer(run.mark.state, state.dtype)
+        return state
+    width, height = run.header.sensor or limit
+    for name, value in {"skip": run.skip, "width": width, "height": height, "last": -(2**63), **own}.items():
+        state[name] = value
+    return state
+
+
+def _finish(left: int, report: Report, skip: bool) -> None:
     if not left:
         return
     if not skip:

@@ -16,10 +16,10 @@ import numpy as np
 from numba import njit
 
 from ..events import Events
-from .columns import Columns
-from .drive import OUTSIDE, drive, state_for
+from .drive import OUTSIDE, drive
 from .errors import EventFormatError
-from .header import Header, Report
+from .header import Header
+from .reading import Pass
 from .source import Source
 
 MAGIC = b"Event Stream"
@@ -57,12 +57,11 @@ def start(source: Source) -> Header:
     return Header((width, height), metadata, 20, {"type": head[15], "height": height}, most)
 
 
-def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    kind = header.layout["type"]
-    own = {"type": kind, "now": 0, "turn": header.layout.get("height", 0) - 1}
-    state = state_for(header, on_error, (32768, 32768), own)
+def decode(run: Pass) -> Iterator[None]:
+    kind = run.header.layout["type"]
+    own = {"type": kind, "now": 0, "turn": run.header.layout.get("height", 0) - 1}
     kernel = _polar if kind in (1, 2) else _other
-    return drive(source, header, kernel, state, columns, report, record=5, reasons=_REASONS)
+    return drive(run, kernel, (32768, 32768), own, record=5, reasons=_REASONS)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

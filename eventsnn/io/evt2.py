@@ -17,9 +17,9 @@ from numba import njit
 
 from ..events import Events
 from . import prophesee
-from .columns import Columns
-from .drive import OUTSIDE, drive, state_for
-from .header import Header, Report
+from .drive import OUTSIDE, drive
+from .header import Header
+from .reading import Pass
 from .source import Source
 from .stamps import based, bounded, rolling
 
@@ -33,9 +33,8 @@ def start(source: Source) -> Header:
     return found
 
 
-def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    state = state_for(header, on_error, (2048, 2048), {"epoch": header.layout["base"], "high": -1})
-    return drive(source, header, _decode, state, columns, report, word="<u4")
+def decode(run: Pass) -> Iterator[None]:
+    return drive(run, _decode, (2048, 2048), {"epoch": run.header.layout["base"], "high": -1}, word="<u4")
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

@@ -18,9 +18,9 @@ from numba import njit
 
 from ..events import Events
 from . import prophesee
-from .columns import Columns
-from .drive import OUTSIDE, drive, state_for
-from .header import Header, Report
+from .drive import OUTSIDE, drive
+from .header import Header
+from .reading import Pass
 from .source import Source
 from .stamps import based, bounded
 
@@ -32,10 +32,9 @@ def start(source: Source) -> Header:
     return found
 
 
-def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    own = {"epoch": header.layout["base"], "high": -1, "low": 0, "row": -1, "base": -1, "on": 0}
-    state = state_for(header, on_error, (2048, 2048), own)
-    return drive(source, header, _decode, state, columns, report, word="<u2", most=12)
+def decode(run: Pass) -> Iterator[None]:
+    own = {"epoch": run.header.layout["base"], "high": -1, "low": 0, "row": -1, "base": -1, "on": 0}
+    return drive(run, _decode, (2048, 2048), own, word="<u2", most=12)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""What a file says of itself before its first event, and what reading it has found."""
+"""What a file says of itself before its first event."""
 
 from __future__ import annotations
 
@@ -16,23 +16,3 @@ class Header:
     offset: int = 0
     layout: dict[str, Any] = field(default_factory=dict)
     most: int | None = None
-
-
-@dataclass
-class Report:
-    """What one pass over a recording has found.
-
-    ``steps_back`` counts events earlier than the one before them, ``wraps`` roll-overs of the time stamp, ``outside``
-    events outside the sensor, ``early`` events before the stream said time and place, ``other`` records that are no
-    polarity events (triggers, frames, IMU...), ``skipped_bytes`` what was passed over as damaged; ``last_good`` is the
-    byte up to which all was read.
-    """
-
-    events: int = 0
-    steps_back: int = 0
-    wraps: int = 0
-    outside: int = 0
-    early: int = 0
-    other: int = 0
-    skipped_bytes: int = 0
-    last_good: int = 0

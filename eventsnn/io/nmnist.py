@@ -14,9 +14,9 @@ import numpy as np
 from numba import njit
 
 from ..events import Events
-from .columns import Columns
-from .drive import OUTSIDE, drive, state_for
-from .header import Header, Report
+from .drive import OUTSIDE, drive
+from .header import Header
+from .reading import Pass
 from .source import Source
 from .stamps import bounded
 
@@ -39,9 +39,8 @@ def fits(head: bytes, size: int | None) -> bool:
     return bool((np.diff(times) < 0).sum() <= len(times) // 100)
 
 
-def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    state = state_for(header, on_error, (256, 256), {"epoch": 0})
-    return drive(source, header, _decode, state, columns, report, record=5)
+def decode(run: Pass) -> Iterator[None]:
+    return drive(run, _decode, (256, 256), {"epoch": 0}, record=5)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from ..events import Events
+from ..events import Events, microseconds
 from .columns import Columns
 from .errors import EventFormatError
-from .header import Report
+from .index import SPAN, Index
+from .reading import Mark, Pass, Report
 from .registry import named, recognise
 from .source import Source
 
@@ -40,12 +41,16 @@ class Recording:
         if sensor is not None:
             self._header.sensor = Events.empty(sensor).sensor
         self.sensor: tuple[int, int] | None = self._header.sensor
+        self._index: Index | None = None
         self.metadata: dict[str, Any] = self._header.metadata
 
-    def _fill(self, columns: Columns) -> Iterator[None]:
-        self.report = report = Report()
+    def _fill(self, columns: Columns, mark: Mark | None = None) -> Iterator[Pass]:
+        """One pass from that mark on, after every step of its decoder."""
+        run = Pass(self._source, self._header, columns, self._on_error == "skip", mark)
+        self.report = run.report
         with _Naming(self):
-            yield from self._module.decode(self._source, self._header, columns, report, self._on_error)
+            for _ in self._module.decode(run):
+                yield run
 
     def __iter__(self) -> Iterator[Events]:
         columns = Columns(self.sensor)
@@ -76,6 +81,50 @@ class Recording:
         for _ in self._fill(columns):
             pass
         return columns.take()
+
+    def between(self, start: int | str | None = None, stop: int | str | None = None) -> Events:
+        """The events with ``start <= t < stop`` in the file's order, without reading the stretches that have none.
+
+        A whole number is a time stamp in us on the recording's own clock, a text ("10ms") counts from the first event,
+        None leaves that side open. The first call goes through the recording once to build a seek index; that of a
+        large file is kept in the user's cache folder.
+        """
+        index = self._seek()
+        low, high = (
+            int(index.first) + microseconds(when) if isinstance(when, str) else default if when is None else int(when)
+            for when, default in ((start, -(2**63)), (stop, 2**63 - 1))
+        )
+        parts = []
+        for stretch in index.within(low, high):
+            missing, columns = int(index.count[stretch]), Columns(self.sensor)
+            for _ in self._fill(columns, index.mark(stretch)):
+                events = columns.take()[:missing]
+                missing -= len(events)
+                parts.append(events[(events.t >= low) & (events.t < high)])
+                if not missing:
+                    break
+        return Events.concatenate([Events.empty(self.sensor), *parts])
+
+    def _seek(self) -> Index:
+        """The seek index: built before, kept in the cache, or built now."""
+        path = self._source.path
+        key = f"{self.format} {self.sensor} {self._on_error}"
+        if self._index is None and path is not None:
+            self._index = Index.load(path, key)
+        if self._index is None:
+            self._index = Index.of(list(self._stretches()))
+            if path is not None:
+                self._index.save(path, key)
+        return self._index
+
+    def _stretches(self) -> Iterator[tuple[Mark, Events]]:
+        columns, mark = Columns(self.sensor), Mark(self._header.offset)
+        for run in self._fill(columns):
+            if columns.count >= SPAN:
+                yield mark, columns.take()
+                mark = run.mark or mark
+        if columns.count:
+            yield mark, columns.take()
 
     def close(self) -> None:
         """Lets go of the file; iterating after it is an error."""

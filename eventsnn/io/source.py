@@ -48,15 +48,15 @@ class Reader:
 
 
 class Source:
-    """A thing to read: its name, its first bytes, its size (None for a pipe), and readers that start anywhere in it."""
+    """A thing to read: name, path (None for what is no file on disk), first bytes, size (None for a pipe), readers."""
 
     def __init__(self, origin: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO) -> None:
-        self._path: str | None = None
+        self.path: str | None = None
         self._spent = False
         if isinstance(origin, str | os.PathLike):
             self.name = os.fspath(origin)
             file: Any = builtins.open(self.name, "rb", buffering=0)  # noqa: SIM115 (a pipe stays open until close)
-            self._path = self.name if file.seekable() else None
+            self.path = self.name if file.seekable() else None
         elif isinstance(origin, bytes | bytearray | memoryview):
             self.name, file = "<bytes>", io.BytesIO(origin)
         elif hasattr(origin, "readinto"):
@@ -69,7 +69,7 @@ class Source:
         self.size: int | None = file.seek(0, os.SEEK_END) - self._start if self.seekable else None
         self.head = Reader(file, 0, start=self._start if self.seekable else None).read(HEAD)
         self._owned = file is not origin
-        if self._path is not None:
+        if self.path is not None:
             file.close()
 
     def close(self) -> None:
@@ -83,8 +83,8 @@ class Source:
         """A reader from that byte on. A pipe can be read once only."""
         if self._closed:
             raise ValueError(f"{self.name} was closed; open it again to read on")
-        if self._path is not None:
-            with builtins.open(self._path, "rb", buffering=0) as file:
+        if self.path is not None:
+            with builtins.open(self.path, "rb", buffering=0) as file:
                 file.seek(offset)
                 yield Reader(file, offset)  # type: ignore[arg-type]
         elif self.seekable:

@@ -6,23 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from .columns import Columns
 from .errors import EventFormatError
-from .header import Header, Report
+from .reading import Pass
 
 
-def store(
-    columns: Columns, header: Header, report: Report, on_error: str, pieces: tuple[Any, Any, Any, Any], offset: int
-) -> None:
+def store(run: Pass, pieces: tuple[Any, Any, Any, Any], offset: int) -> None:
     """Appends ``t, x, y, p``. An event outside the sensor is an error, or is dropped and counted if skipping."""
+    columns, report = run.columns, run.report
     t, x, y, p = pieces
-    width, height = header.sensor or (1 << 15, 1 << 15)
+    width, height = run.header.sensor or (1 << 15, 1 << 15)
     good = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     if not good.all():
-        if on_error != "skip":
+        if not run.skip:
             at = int(np.argmin(good))
             raise EventFormatError(
-                f"pixel ({int(x[at])}, {int(y[at])}) lies outside the {width}x{height} sensor",
+                f"pixel ({x[at]}, {y[at]}) lies outside the {width}x{height} sensor",
                 offset=offset,
                 event=report.events + at,
             )

@@ -16,10 +16,10 @@ import numpy as np
 from numba import njit
 
 from ..events import Events
-from .columns import Columns
-from .drive import OUTSIDE, drive, state_for
+from .drive import OUTSIDE, drive
 from .errors import EventFormatError
-from .header import Header, Report
+from .header import Header
+from .reading import Pass
 from .source import HEAD, Source
 
 _FEW, _NUMBER, _WHOLE = 2, 3, 4
@@ -107,9 +107,8 @@ def _guessed(sample: np.ndarray[Any, Any], fields: list[list[str]]) -> dict[str,
     return {"t": time, "x": x, "y": y, "p": sign}
 
 
-def decode(source: Source, header: Header, columns: Columns, report: Report, on_error: str) -> Iterator[None]:
-    state = state_for(header, on_error, (32768, 32768), header.layout)
-    return drive(source, header, _decode, state, columns, report, record=8, end=b"\n", reasons=_REASONS)
+def decode(run: Pass) -> Iterator[None]:
+    return drive(run, _decode, (32768, 32768), run.header.layout, record=8, end=b"\n", reasons=_REASONS)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

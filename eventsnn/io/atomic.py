@@ -1,0 +1,47 @@
+"""Outputs that appear under their name only when they are complete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path beside ``target`` to write a file or a folder to; it takes the target's name at the end.
+
+    After an error it is removed and the target is as it was. Files that a folder already held stay, but for those that
+    are written anew. Raises FileNotFoundError if the folder that is to hold the target does not exist.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole(f"{folder}/notes.txt") as path:
+    ...         _ = path.write_text("done")
+    ...     os.listdir(folder)
+    ['notes.txt']
+    """
+    final = Path(target)
+    final = final.parent.resolve() / final.name
+    if not final.parent.is_dir():
+        raise FileNotFoundError(f"{final.parent}: there is no such folder to write {final.name} to")
+    room = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    path = room / final.name
+    try:
+        yield path
+        if path.is_dir():
+            final.mkdir(exist_ok=True)
+            for part in sorted(path.iterdir()):
+                _keep(part, final / part.name)
+        else:
+            _keep(path, final)
+    finally:
+        shutil.rmtree(room)
+
+
+def _keep(part: Path, final: Path) -> None:
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(part, final)

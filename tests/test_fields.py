@@ -15,6 +15,8 @@ from eventsnn.fields import (
     ParameterizedSpatialReceptiveField2d,
     SampledSpatialReceptiveField2d,
     SpatialReceptiveField2d,
+    SpatioTemporalReceptiveField2d,
+    TemporalReceptiveField,
     calculate_normalization,
     covariance_matrix,
     derivative_orders,
@@ -26,8 +28,13 @@ from eventsnn.fields import (
     spatial_receptive_field,
     spatial_receptive_fields_with_derivatives,
     spatio_temporal_parameters,
+    temporal_kernel,
+    temporal_scale_distribution,
     truncation_radius,
 )
+from eventsnn.forms import LIBoxCell, LIFBox, LIFBoxCell
+from eventsnn.neurons.li_box import LIBoxParameters, LIBoxState
+from eventsnn.neurons.lif_box import LIFBoxParameters, reset_subtract, reset_value
 
 F64 = torch.float64
 
@@ -812,3 +819,429 @@ def test_norse_wrappers_load(kind):
     module.load_state_dict(state, strict=True)
     for name, parameter in module.named_parameters():
         assert torch.equal(parameter, state[name])
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
+
+
+def shape_of(kernel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sum, mean, variance, skewness of impulse responses (..., length)."""
+    n = torch.arange(kernel.shape[-1], dtype=kernel.dtype)
+    total = kernel.sum(-1)
+    mean = (kernel * n).sum(-1) / total
+    central = [(kernel * (n - mean[..., None]) ** k).sum(-1) / total for k in (2, 3)]
+    return total, mean, central[0], central[1] / central[0] ** 1.5
+
+
+def events(steps, length: int, sizes=None) -> Tensor:
+    x = torch.zeros(length, 1, dtype=F64)
+    x[list(steps), 0] = 1.0 if sizes is None else torch.tensor(sizes, dtype=F64)
+    return x
+
+
+def bank(mu, *, over_time: bool = True, **options) -> TemporalReceptiveField:
+    """A field with the given time constants (standard deviations of levels, in a cascade), in steps."""
+    return TemporalReceptiveField((1,), taus=torch.as_tensor(mu, dtype=F64), dt=1.0, over_time=over_time, **options)
+
+
+def test_scale_distribution():
+    close(temporal_scale_distribution(4), [1, 1.41421356, 2, 2.82842712], 1e-6)
+    close(temporal_scale_distribution(4, 1, 100), [1, 2.154435, 4.641589, 10], 1e-5)
+    close(temporal_scale_distribution(1, 4, 9), [2.0], 0)
+    close(temporal_scale_distribution(3, 4, c=2), [2.0, 4.0, 8.0], 1e-6)
+
+
+def test_parallel_poles():
+    for update, poles in (("exp", (0.367879, 0.493069, 0.606531, 0.702189)), ("euler", (0, 0.292893, 0.5, 0.646447))):
+        close(TemporalReceptiveField((1,), update=update).poles.flatten(), poles, 1e-6)
+
+
+@pytest.mark.parametrize(("update", "mean", "variance"), [("exp", 9.508332, 99.916708), ("euler", 9, 90)])
+def test_moments_of_one_filter(update, mean, variance):
+    _, m, v, _ = shape_of(temporal_kernel(number(100), 3000, n_levels=1, update=update))
+    close(m, mean, 1e-6)
+    close(v, variance, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("c", "m", "mean", "skewness", "peak", "at"),
+    [
+        (
+            math.sqrt(2),
+            (3.070714214, 3.070714214, 4.524937811, 6.588723439),
+            17.255089678,
+            1.138654945,
+            0.046503821,
+            12,
+        ),
+        (2.0, (0.846291202, 1.722048604, 3.858898944, 8.174675786), 14.601914536, 1.489698944, 0.052473278, 8),
+    ],
+)
+def test_cascade_of_matched_variance(c, m, mean, skewness, peak, at):
+    kernel = temporal_kernel(number(100), 4000, c=c, n_levels=4)
+    total, first, variance, third = shape_of(kernel)
+    close(total, 1, 1e-12)
+    close(first, mean, 1e-8)
+    close(variance, 100, 1e-9)
+    close(third, skewness, 1e-8)
+    close(kernel.max(), peak, 1e-9)
+    assert kernel.argmax() == at
+    p = bank(10 * c ** torch.arange(-3.0, 1, dtype=F64), mode="cascade").poles.flatten()
+    close(p / (1 - p), m, 1e-8)
+    deep = shape_of(temporal_kernel(number(100), 4000, c=c, n_levels=12))
+    close(deep[1], {2.0: 14.777523758}.get(c, 19.583433752), 1e-8)
+    close(deep[3], {2.0: 1.488827}.get(c, 1.099640), 1e-6)
+
+
+def test_impulse_response_of_a_cascade():
+    start = [0.001439338, 0.004599999, 0.009194856, 0.014714178, 0.020618183, 0.026434030]
+    close(temporal_kernel(number(100), 6, n_levels=4), start, 1e-9)
+    uniform = temporal_kernel(torch.tensor([50.0, 100.0], dtype=F64), 3000, c=1.0, n_levels=4)
+    close(shape_of(uniform)[2], [50.0, 100.0], 1e-9)
+
+
+def test_exact_cascade():
+    mu = 10 * 2 ** (torch.arange(-3.0, 1, dtype=F64) / 2)
+    _, states = bank(mu, mode="cascade", signal="events")(events([0], 1))
+    close(states.v.flatten(), [0.282842712, 0, 0, 0], 1e-9)
+    field = bank(mu, mode="cascade", signal="events", over_time=False)
+    seen, state = [], None
+    for t in range(11):
+        _, state = field(events([0], 11)[t], state)
+        seen.append(state.v.flatten())
+    close(seen[1], [0.213161106, 0.060291065, 0.006199102, 0.000300712], 1e-9)
+    close(seen[10], [0.016717630, 0.047284597, 0.063564204, 0.040496182], 1e-9)
+    finer = bank(mu / 0.25, mode="cascade", signal="events")
+    y, _ = finer(events([0], 41))
+    close(y[::4, :, 0] / finer.time_constants.square().cumsum(0).sqrt().flatten() / 0.25, torch.stack(seen), 1e-13)
+
+
+def test_events_count_the_same_at_any_speed():
+    """Events at S t through mu -> S mu: the same for "events"; for "levels" weaker by a known factor."""
+    steps, mu = (2, 5, 6, 17), 8.0
+    for stretch, factor in ((2, 0.515620), (3, 0.347315)):
+        for signal, gain in (("events", 1.0), ("levels", factor)):
+            slow = bank([stretch * mu], signal=signal)(events([stretch * t for t in steps], stretch * 30))[0]
+            fast = bank([mu], signal=signal)(events(steps, 30))[0]
+            close(slow[::stretch], gain * fast, 1e-12 if signal == "events" else 1e-6)
+
+
+@pytest.mark.parametrize("stretch", [2, 3, 5])
+def test_temporal_scaling_of_the_exact_cascade(stretch):
+    mu = torch.tensor([1.5, 3.0, 3.5, 8.0], dtype=F64)
+    steps = (2, 5, 6, 17)
+    fast = bank(mu, mode="cascade", signal="events")(events(steps, 60))[0]
+    slow = bank(stretch * mu, mode="cascade", signal="events")(events([stretch * t for t in steps], stretch * 60))[0]
+    close(slow[::stretch], fast, 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("c", "errors"), [(2.0, (0.100, 0.0235, 0.00581, 0.00146)), (math.sqrt(2), (0.41, 0.18, 0.087, 0.043))]
+)
+def test_temporal_scaling_within_one_bank(c, errors):
+    """Level k on a stretched stream is level k - j on the original, the better the more levels there are."""
+    steps, apart = (8, 20, 23, 60, 100), round(math.log(2) / math.log(c))
+    for levels, error in zip((4, 6, 8, 10), errors, strict=True):
+        field = bank(20 * c ** torch.arange(1.0 - levels, 1, dtype=F64), mode="cascade", signal="events")
+        original = field(events(steps, 400))[0][:, -1 - apart]
+        stretched = field(events([2 * t for t in steps], 800))[0][::2, -1]
+        worst = (stretched - original).abs().max() / original.abs().max()
+        close(worst / error, 1, 0.03)
+
+
+@pytest.mark.parametrize(("tau", "error"), [(25.0, 2.5e-2), (100.0, 6e-3), (400.0, 1.5e-3)])
+def test_temporal_scaling_of_matched_variance_needs_a_shift(tau, error):
+    steps, n = (8, 20, 23, 60, 100), 1024
+    sides = {}
+    for stretch in (1, 2):
+        levels = stretch * math.sqrt(tau) * 2 ** torch.arange(-7.0, 1, dtype=F64)
+        field = bank(levels, mode="cascade", signal="events", update="variance")
+        p = field.poles.flatten()
+        sides[stretch] = field(events([stretch * t for t in steps], n))[0][:, -1, 0], (p / (1 - p)).sum()
+    late = sides[2][1] - 2 * sides[1][1]
+    waves = torch.exp(2j * math.pi * torch.fft.fftfreq(n, dtype=F64) * late)
+    shifted = torch.fft.ifft(torch.fft.fft(sides[2][0]) * waves).real[:600:2]
+    fast = sides[1][0][:300]
+    assert (shifted - fast).abs().max() < error * fast.max()
+    assert (sides[2][0][:600:2] - fast).abs().max() > 0.05 * fast.max()
+
+
+@pytest.mark.parametrize("update", ["variance", "exact"])
+def test_levels_are_cascades_themselves(update):
+    mu = torch.tensor([2.0, 3.0, 5.0, 9.0], dtype=F64)
+    x = torch.randn(30, 1, dtype=F64)
+    whole = bank(mu, mode="cascade", update=update)(x)[0]
+    for k in (1, 2, 3):
+        close(bank(mu[:k], mode="cascade", update=update)(x)[0][:, -1], whole[:, k - 1], 1e-14)
+
+
+@pytest.mark.parametrize("mode", ["parallel", "cascade"])
+@pytest.mark.parametrize("update", ["variance", "exact", "exp", "euler"])
+def test_gains(mode, update):
+    if update not in {"parallel": ("exp", "variance", "euler"), "cascade": ("variance", "exact")}[mode]:
+        with pytest.raises(ValueError, match="update of mode"):
+            bank([2.0, 4.0], mode=mode, update=update)
+        return
+    constant = bank([2.0, 4.0], mode=mode, update=update)(torch.ones(200, 1, dtype=F64))[0]
+    close(constant[-1].flatten(), [1.0, 1.0], 1e-12)
+    impulse = bank([2.0, 4.0], mode=mode, update=update, signal="events")(events([0], 100))[0]
+    if mode == "parallel":
+        close(impulse[0].flatten(), [1.0, 1.0], 1e-12)
+
+
+def test_temporal_derivatives():
+    mu = torch.tensor([2.0, 3.0, 5.0], dtype=F64)
+    x = torch.cat([torch.zeros(1, 1, dtype=F64), torch.randn(40, 1, dtype=F64)])
+    for options in ({"mode": "cascade"}, {"mode": "parallel"}, {"mode": "parallel", "signal": "events"}):
+        y, _ = bank(mu, derivatives=(0, 1), **options)(x)
+        level, slope = y.unflatten(1, (3, 2)).unbind(2)
+        close(slope[1:], level.diff(dim=0) * mu[:, None], 1e-12)
+    third = bank(mu, mode="cascade", derivatives=(1, 2))(x)[0].unflatten(1, (3, 2))[:, 2] / 5.0
+    close(third[1:, 1], third[:, 0].diff(dim=0) * 5, 1e-12)
+    kernel = temporal_kernel(number(100), 60, order=1)
+    close(kernel[1:], 10 * temporal_kernel(number(100), 60).diff(), 1e-12)
+
+
+def test_exact_derivative_of_the_second_level():
+    """Sampled on a grid of h, differences of the exact cascade tend to its derivative as h shrinks."""
+    mu, h = torch.tensor([4.0, 9.0], dtype=F64), 1e-3
+    y, _ = bank(mu / h, mode="cascade", signal="events", derivatives=(0, 1))(events([0], 4001))
+    level, slope = y[:, 2, 0], y[:, 3, 0]
+    close(slope[2000] / level.abs().max(), (level[2001] - level[1999]) / 2 / h * 9 / level.abs().max(), 1e-5)
+
+
+def test_euler_levels_are_leaky_integrators():
+    field = TemporalReceptiveField((3, 4), update="euler", over_time=True, min_scale=2)
+    x = torch.randn(12, 2, 3, 4)
+    cell, state = LIBoxCell(LIBoxParameters(tau_mem_inv=1000 / field.time_constants.float())), None
+    y, last = field(x)
+    for t in range(len(x)):
+        out, state = cell(x[t].unsqueeze(-3).expand(2, 4, 3, 4), state)
+        close(y[t], out, 1e-6)
+    close(last.v, state.v, 1e-6)
+
+
+def test_inverse_time_constants_and_seconds():
+    rates = torch.tensor([500.0, 100.0])
+    by_rate = TemporalReceptiveField((2, 1), time_constants=rates)
+    close(by_rate.time_constants, torch.tensor([2.0, 10.0])[:, None, None].expand(2, 2, 1), 1e-5)
+    close(TemporalReceptiveField((2, 1), taus=1 / rates).log_tau, by_rate.log_tau, 1e-6)
+    loaded = TemporalReceptiveField((2, 1), n_scales=2)
+    loaded.load_state_dict({"ps": rates[:, None, None].expand(2, 2, 1)}, strict=True)
+    close(loaded.log_tau, by_rate.log_tau, 1e-6)
+    cascade = TemporalReceptiveField((2, 1), time_constants=rates, mode="cascade")
+    close(cascade.time_constants[:, 0, 0], [2.0, math.sqrt(96)], 1e-4)
+
+
+@pytest.mark.parametrize("subtract", [False, True])
+def test_spikes_keep_their_times_when_time_stretches(subtract):
+    sizes, steps, mu = (0.6, 0.6, 0.3, 0.5, 0.5, 0.5, 0.9), (1, 3, 4, 9, 11, 12, 20), 8.0
+    for stretch in (1, 3):
+        loss = 1 - math.exp(-1 / (stretch * mu))
+        p = LIFBoxParameters(tau_mem_inv=loss, reset_method=reset_subtract if subtract else reset_value)
+        x = events([stretch * t for t in steps], 70, sizes) / loss
+        spikes, _ = LIFBox(p, dt=1.0)(x)
+        assert spikes.flatten().nonzero().flatten().tolist() == [stretch * t for t in (3, 11, 20)]
+
+
+@pytest.mark.parametrize("activation", [LIFBoxCell, LIFBox])
+def test_neurons_in_the_place_of_filters(activation):
+    field = TemporalReceptiveField((2, 3), activation=activation, over_time=True, min_scale=2)
+    x = 3 * torch.rand(15, 4, 2, 3)
+    y, state = field(x)
+    assert y.shape == (15, 4, 4, 2, 3)
+    assert y.unique().tolist() == [0, 1]
+    own = LIFBox(LIFBoxParameters(tau_mem_inv=1000 / field.time_constants.detach().float()))
+    expected, last = own(x.unsqueeze(-3).expand_as(y))
+    assert torch.equal(y, expected)
+    close(state.v, last.v, 1e-6)
+    y.sum().backward()
+    assert field.log_tau.grad.abs().min() > 0
+    reset = torch.zeros(15, 4, dtype=torch.bool)
+    reset[7, 1] = True
+    close(field(x, reset=reset)[0][7:, 1], field(x[7:, 1:2])[0][:, 0], 0)
+    slower = TemporalReceptiveField(
+        (2, 3), activation=activation, activation_state_map=lambda t: LIFBoxParameters(t, v_th=9.0), over_time=True
+    )
+    assert slower(x)[0].sum() == 0
+
+
+TEMPORAL = [
+    {},
+    {"signal": "events", "update": "variance"},
+    {"update": "euler"},
+    {"mode": "cascade", "derivatives": (0, 1)},
+    {"mode": "cascade", "signal": "events"},
+    {"mode": "cascade", "update": "exact", "derivatives": (1,)},
+]
+
+
+def temporal(**options) -> TemporalReceptiveField:
+    return TemporalReceptiveField((2, 3, 1), 3, min_scale=2, over_time=True, **options)
+
+
+def rows() -> Tensor:
+    return torch.tensor([[1.0, 0.3, 1.2, 0, 0, 0, 0], [1.0, 0.3, 1.2, 0, 0, 1, 0]])
+
+
+def spatio_temporal(size: int = 11, **options) -> SpatioTemporalReceptiveField2d:
+    return SpatioTemporalReceptiveField2d(2, size, rows(), [2.0, 4.0, 6.0], padding=size // 2, **options)
+
+
+ROUTES = torch.tensor([[0.0, 0.0], [1000.0, -400.0], [350.0, 2000.0]])
+STREAMING = [
+    *[(lambda o=options: temporal(**o), (2, 2, 3, 1)) for options in TEMPORAL],
+    *[(lambda o=options: spatio_temporal(**o), (2, 2, 7, 8)) for options in TEMPORAL],
+    (lambda: spatio_temporal(velocities=ROUTES), (1, 2, 9, 9)),
+    (lambda: spatio_temporal(velocities=ROUTES, mode="cascade", derivatives=(0, 1)), (1, 2, 9, 9)),
+]
+
+
+@pytest.mark.parametrize(("make_field", "shape"), STREAMING)
+def test_streaming_causality_and_resets(make_field, shape):
+    field, x = make_field(), torch.randn(9, *shape)
+    with torch.no_grad():
+        whole, last = field(x)
+        state, chunks = None, []
+        for piece in (x[:4], x[4:4], x[4:5], x[5:]):
+            y, state = field(piece, state)
+            chunks.append(y)
+        assert torch.equal(torch.cat(chunks), whole)
+        assert torch.equal(state.v, last.v)
+        later = x.clone()
+        later[6:] = torch.randn_like(later[6:])
+        assert torch.equal(field(later)[0][:6], whole[:6])
+        reset = torch.zeros(9, shape[0], dtype=torch.bool)
+        reset[5, 0] = True
+        parts = field(x, reset=reset)[0]
+        assert torch.equal(parts[:5], whole[:5])
+        assert torch.equal(parts[5:, 1:], whole[5:, 1:])
+        if not hasattr(state, "step"):
+            close(parts[5:, 0], field(x[5:, :1])[0][:, 0], 1e-6)
+
+
+@pytest.mark.parametrize("options", TEMPORAL)
+def test_one_step_at_a_time(options):
+    field, x = temporal(**options), torch.randn(5, 4, 2, 3, 1)
+    whole, _ = field(x)
+    field.over_time = False
+    state = None
+    for t in range(len(x)):
+        y, state = field(x[t], state)
+        assert torch.equal(y, whole[t])
+    assert y.shape == (4, 3 * len(field.derivatives), 2, 3, 1)
+    assert state.v.shape == (4, 3, 2, 3, 1)
+
+
+def test_space_and_time_commute():
+    field = spatio_temporal(derivatives=(0, 1)).double()
+    x = torch.randn(8, 1, 2, 9, 9, dtype=F64)
+    together, _ = field(x)
+    assert together.shape == (8, 1, 2 * 3 * 2, 9, 9)
+    time = TemporalReceptiveField(
+        (2, 9, 9), taus=torch.tensor([2.0, 4.0, 6.0]), dt=1.0, signal="events", derivatives=(0, 1), over_time=True
+    ).double()
+    first = time(x)[0]  # (T, B, K orders, C, H, W)
+    close(together.unflatten(2, (2, 6)), field.spatial(first).transpose(2, 3), 1e-12)
+
+
+def test_fields_move_along_with_a_pattern():
+    """A pattern that moves by whole pixels, seen by the field that moves along: the response at rest, moved."""
+    steps, h, w = 12, 40, 44
+    pattern = torch.zeros(1, 2, h, w)
+    pattern[0, :, 12:16, 10:15] = torch.rand(2, 4, 5)
+    moving = torch.stack([pattern.roll((t, 2 * t), (-2, -1)) for t in range(steps)])
+    still, _ = spatio_temporal()(pattern.expand(steps, *pattern.shape))
+    along, state = spatio_temporal(velocities=[(2000.0, 1000.0), (0.0, 0.0)])(moving)
+    along = along.unflatten(2, (6, 2))
+    for t in range(steps):
+        close(along[t, :, :, 0, 8:, 8:], still[t].roll((t, 2 * t), (-2, -1))[..., 8:, 8:], 1e-6)
+    assert (along[-1, :, :, 1] - along[-1, :, :, 0]).abs().max() > 0.1
+    assert state.step == steps
+
+
+@pytest.mark.parametrize("speed", [370.0, 1430.0])
+def test_fields_follow_fractional_velocities_to_half_a_pixel(speed):
+    steps, field = 30, SpatioTemporalReceptiveField2d(1, 9, rows()[:1], [8.0], padding=4, velocities=[(speed, 0.0)])
+    x = torch.zeros(steps, 1, 1, 9, 90)
+    x[0, 0, 0, 4, 20] = 1
+    y, _ = field(x)
+    columns = torch.arange(90.0)
+    for t in (7, 18, 29):
+        row = y[t, 0, 0].sum(0)
+        at = (row * columns).sum() / row.sum()
+        assert abs(at - 20 - speed * t / 1000) <= 0.5 + 1e-3
+
+
+def test_strides_slow_the_moving_state():
+    field = SpatioTemporalReceptiveField2d(
+        1, 9, rows()[:1], [8.0], padding=4, stride=(1, 2), velocities=[(1000.0, 1000.0)]
+    )
+    assert field.routes == [(0.5, 1.0)]
+
+
+@pytest.mark.parametrize(("make_field", "shape"), STREAMING)
+def test_temporal_modules_survive(make_field, shape):
+    field, x = make_field(), torch.randn(4, *shape)
+    y, _ = field(x)
+    (y.square().sum() + field(x)[0].sum()).backward()
+    assert field.log_tau.grad.abs().max() > 0
+    assert field.log_tau.grad.isfinite().all()
+    with torch.no_grad():
+        expected = field(x)[0]
+        for twin in (copy.deepcopy(field), pickle.loads(pickle.dumps(field))):
+            assert torch.equal(twin(x)[0], expected)
+        other = make_field()
+        other.log_tau.add_(0.3)
+        assert not torch.equal(other(x)[0], expected)
+        other.load_state_dict(field.state_dict())
+        assert torch.equal(other(x)[0], expected)
+        close(copy.deepcopy(field).double()(x.double())[0].float(), expected, 1e-4)
+        assert field(x.bfloat16())[0].dtype == torch.bfloat16
+        assert field(x > 0)[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize(("make_field", "shape"), [STREAMING[k] for k in (0, 3, 5, 10)])
+def test_temporal_modules_compile_whole(make_field, shape):
+    field, x = make_field(), torch.randn(3, *shape)
+    compiled = torch.compile(field, fullgraph=True, backend="aot_eager")
+    y, state = compiled(x)
+    close(y, field(x)[0], 1e-6)
+    state = state.detach()
+    close(compiled(x, state)[0], field(x, state)[0], 1e-6)
+    y.square().sum().backward()
+    assert field.log_tau.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: temporal_scale_distribution(0), "n_scales must be a whole number"),
+        (lambda: temporal_scale_distribution(3, -1), "min_scale must be positive"),
+        (lambda: temporal_scale_distribution(3, 4, 2), "max_scale must be larger than min_scale 4"),
+        (lambda: temporal_scale_distribution(3, c=1), "c, the ratio of neighbouring scales"),
+        (lambda: temporal_kernel(-1.0, 5), "tau must be positive"),
+        (lambda: temporal_kernel(1.0, -5), "length must be a whole number"),
+        (lambda: temporal_kernel(1.0, 5, update="exp"), "give n_levels=1"),
+        (lambda: temporal_kernel(1.0, 5, update="best"), "update must be one of"),
+        (lambda: temporal_kernel(1.0, 5, signal="spikes"), "signal must be one of 'events', 'levels'"),
+        (lambda: temporal(mode="both"), "mode must be one of"),
+        (lambda: temporal(dt=0.0), "dt is the step in seconds"),
+        (lambda: temporal(derivatives=(2,)), "at most 1 in parallel"),
+        (lambda: temporal(derivatives=(-1,), mode="cascade"), "whole orders >= 0"),
+        (lambda: temporal(taus=[1.0], time_constants=[1.0]), "not both"),
+        (lambda: temporal(taus=[0.001, -0.002]), "time constants must be positive"),
+        (lambda: temporal(taus=[0.002, 0.001], mode="cascade"), "scales ascending"),
+        (lambda: temporal(activation=LIFBoxCell, mode="cascade"), "are those of the linear filters"),
+        (lambda: temporal(activation=torch.nn.Identity), "say by activation_state_map"),
+        (lambda: TemporalReceptiveField(()), "shape must hold"),
+        (lambda: temporal()(torch.zeros(2, 3, 1)), "expected input"),
+        (lambda: temporal()(torch.zeros(4, 5, 3, 1)), "expected input"),
+        (lambda: temporal()(torch.zeros(4, 2, 3, 1), LIBoxState(torch.zeros(3, 2, 2, 1))), "the state's v must have"),
+        (lambda: spatio_temporal(velocities=[1.0]), "velocities must be finite pairs"),
+        (lambda: spatio_temporal()(torch.zeros(2, 5, 5)), "expected input"),
+    ],
+)
+def test_bad_temporal_input_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

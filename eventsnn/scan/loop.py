@@ -1,4 +1,4 @@
-"""The eager loop: one call of the step per time step; any operation, any device, double backward. The truth of all backends."""
+"""The eager loop, one call of the step per time step: any operation, any device, double backward. The truth of all others."""
 
 from __future__ import annotations
 

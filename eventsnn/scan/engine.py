@@ -1,0 +1,196 @@
+"""One step function over time, on the backend that suits the data."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import fused, loop
+from .plan import plan_key
+from .tree import flatten, unflatten
+
+BACKENDS = ("loop", "cpu", "triton")
+PAYS = 2**18  # elements of input from which a fused CPU kernel is worth its compilation
+FORCED: list[str] = []
+
+Step = Callable[[Any, Any, Any], tuple[Tensor, Any]]
+
+
+@contextlib.contextmanager
+def backend(name: str) -> Iterator[None]:
+    """Every scan inside runs on this backend: "loop", "cpu" or "triton".
+
+    >>> with backend("loop"):
+    ...     outputs, state = scan(lambda x, s, p: (s + x, s + x), torch.ones(3, 2), torch.zeros(2), None)
+    >>> state.tolist()
+    [3.0, 3.0]
+    """
+    FORCED.append(checked(name))
+    try:
+        yield
+    finally:
+        FORCED.pop()
+
+
+def checked(name: str) -> str:
+    if name not in BACKENDS:
+        raise ValueError(f"unknown backend {name!r}; there are {', '.join(BACKENDS)}")
+    return name
+
+
+def scan(
+    step: Step, x: Any, state: Any, params: Any, *, record_states: bool = False, backend: str | None = None
+) -> tuple[Tensor, Any]:
+    """Run `step(x[t], state, params) -> (output, state)` over time: `(outputs [T, ...], final state)`.
+
+    `step` is pure and pointwise. `x` is a tensor `[T, ...]` or a tree of them; `state` holds tensors in the dtype of the
+    arithmetic (inputs are cast to it, outputs back); `params` is any tree of tensors and numbers that broadcast against the
+    state. Strings, functions and `functools.partial` keywords are constants of the step. With `record_states` the
+    returned state is stacked over time, its last entry the final one. T = 0 returns the state as it is.
+
+    Without `backend`: CUDA tensors run on "triton", large CPU tensors on "cpu", the rest, and any step that is not
+    pointwise arithmetic, on "loop".
+
+    >>> def decay(x, v, p):
+    ...     v = v + p * (x - v)
+    ...     return v, v
+    >>> outputs, v = scan(decay, torch.ones(3, 1), torch.zeros(1), 0.5)
+    >>> outputs.flatten().tolist(), v.tolist()
+    ([0.5, 0.75, 0.875], [0.875])
+    """
+    site = Site(x, state, params)
+    chosen = site.backend(backend)
+    runs = partial(recorded, step=step) if record_states else step
+    key = "" if chosen == "loop" else plan_key(runs, *site.signature())
+    if not key:
+        return loop.scan(step, x, state, params, record_states=record_states)
+    x_leaves, states, values = site.operands()
+    save = torch.is_grad_enabled() and any(t.requires_grad for t in (*x_leaves, *states, *values))
+    results = torch.ops.eventsnn.scan(key, chosen, x_leaves, states, values, save)
+    n = len(states)
+    return results[0], unflatten(results[1 : n + 1], site.forms[1])  # with record_states these are the recorded ones
+
+
+def recorded(x: Any, state: Any, params: Any, *, step: Step) -> tuple[Any, Any]:
+    """A step that gives its new state out as well."""
+    output, state = step(x, state, params)
+    return (output, state), state
+
+
+class Site:
+    """The operands of a scan, taken apart, and what they allow."""
+
+    def __init__(self, x: Any, state: Any, params: Any) -> None:
+        self.x, x_form = flatten(x)
+        self.state, state_form = flatten(state)
+        self.params, params_form = flatten(params)
+        self.forms = (x_form, state_form, params_form)
+
+    def backend(self, wanted: str | None) -> str:
+        name = checked(wanted) if wanted else FORCED[-1] if FORCED else self.automatic()
+        if name == "loop" or not self.fusible():
+            return "loop"
+        kind = self.x[0].device.type
+        if name == "cpu" and kind != "cpu":
+            raise ValueError(
+                f"backend 'cpu' takes CPU tensors, the input is on {self.x[0].device}: use 'triton' or 'loop'"
+            )
+        if name == "triton" and self.state[0].dtype != torch.float32:
+            return "loop"
+        if name == "triton" and kind == "cpu" and not interpreted():
+            raise ValueError(
+                "backend 'triton' takes CUDA tensors (CPU tensors only with TRITON_INTERPRET=1): use 'cpu'"
+            )
+        return name
+
+    def automatic(self) -> str:
+        kind = self.x[0].device.type
+        if kind == "cuda":
+            return "triton" if installed("triton") else "loop"
+        large = torch.compiler.is_compiling() or self.x[0].numel() >= PAYS
+        return "cpu" if kind == "cpu" and large and installed("numba") else "loop"
+
+    def fusible(self) -> bool:
+        tensors = [t for t in (*self.x, *self.state, *self.params) if isinstance(t, Tensor)]
+        return (
+            bool(self.state)
+            and all(isinstance(s, Tensor) and s.dtype in (torch.float32, torch.float64) for s in self.state)
+            and len({s.dtype for s in self.state}) == 1
+            and self.x[0].numel() > 0
+            and not any(transformed(t) for t in tensors)
+        )
+
+    def signature(self) -> tuple[Any, tuple[torch.dtype, ...], tuple[int, int, int]]:
+        """What a plan depends on: the forms of the operands, the dtypes the step sees, how many leaves there are."""
+        dtype = self.state[0].dtype
+        kinds = tuple(torch.bool if x.dtype == torch.bool else dtype for x in self.x)
+        counts = (len(self.x), len(self.state), len(self.params))
+        return self.forms, kinds + (dtype,) * (counts[1] + counts[2]), counts
+
+    def operands(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Inputs `[T, *S]`, states and parameters `[*S]`: views, expanded where they are smaller."""
+        like, steps = self.state[0], self.x[0].shape[0]
+        values = [
+            p.to(device=like.device, dtype=like.dtype)
+            if isinstance(p, Tensor)
+            else torch.full((), float(p), device=like.device, dtype=like.dtype)
+            for p in self.params
+        ]
+        shape = torch.broadcast_shapes(*(x.shape[1:] for x in self.x), *(t.shape for t in (*self.state, *values)))
+        return (
+            [x if x.shape[1:] == shape else aligned(x, len(shape)).expand(steps, *shape) for x in self.x],
+            [s if s.shape == shape else s.expand(shape) for s in self.state],
+            [p if p.shape == shape else p.expand(shape) for p in values],
+        )
+
+
+def aligned(x: Tensor, dims: int) -> Tensor:
+    """`x [T, ...]` with ones after the time axis, so that the rest broadcasts."""
+    return x.reshape(x.shape[0], *(1,) * (dims + 1 - x.dim()), *x.shape[1:])
+
+
+def transformed(tensor: Tensor) -> bool:
+    """Whether a functional transform (vmap, jvp) is at work on the tensor: those go through the loop."""
+    return not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
+@cache
+def installed(package: str) -> bool:
+    if importlib.util.find_spec(package) is not None:
+        return True
+    logging.getLogger("eventsnn").warning("%s is not installed: scans run on the slow backend 'loop'", package)
+    return False
+
+
+def interpreted() -> bool:
+    if not installed("triton"):
+        raise ValueError("backend 'triton' needs the package triton: install it, or use 'cpu' or 'loop'")
+    from triton import knobs
+
+    return bool(knobs.runtime.interpret)
+
+
+def explain(
+    step: Step, x: Any, state: Any, params: Any, *, record_states: bool = False, backend: str | None = None
+) -> str:
+    """The source of the kernels that `scan` with these arguments runs, forward and backward.
+
+    >>> text = explain(lambda x, v, p: (v + p * x, v + p * x), torch.ones(3, 4), torch.zeros(4), 0.5, backend="cpu")
+    >>> "def kernel(" in text
+    True
+    """
+    site = Site(x, state, params)
+    chosen = site.backend(backend or (None if FORCED else "triton" if site.x[0].is_cuda else "cpu"))
+    key = (
+        "" if chosen == "loop" else plan_key(partial(recorded, step=step) if record_states else step, *site.signature())
+    )
+    return (
+        fused.kernels(chosen).explain(key, *site.operands()) if key else "loop: the step is called once per time step"
+    )

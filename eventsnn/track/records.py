@@ -82,7 +82,7 @@ class Tracks:
         with Path(path).open("w", newline="") as file:
             write = csv.writer(file)
             write.writerow(field.name for field in fields(self))
-            write.writerows(show(row) for row in self.rows())
+            write.writerows(as_text(row) for row in self.rows())
 
     @classmethod
     def from_csv(cls, path: str | Path) -> Self:
@@ -110,6 +110,6 @@ COLUMNS = tuple(field.name for field in fields(Tracks))
 _WHOLE = {k for k, field in enumerate(fields(Tracks)) if "int" in str(field.type)}
 
 
-def show(row: Row) -> list[str]:
+def as_text(row: Row) -> list[str]:
     """A row as text, lengths to a hundredth of a pixel."""
     return [str(value) if isinstance(value, int) else f"{value:.2f}" for value in row]

@@ -22,6 +22,7 @@ from .records import STATES, Row
 from .regions import Region, RegionDetector
 
 Array = NDArray[np.float64]
+_LOOKBACK = 40  # windows of a track before it is confirmed that are reported afterwards
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class _Track:
     events: int = 0
     pace: float = 0.0
     recent: deque[tuple[Array, Array]] = field(default_factory=deque)
-    past: list[Row] = field(default_factory=list)
+    past: deque[Row] = field(default_factory=lambda: deque(maxlen=_LOOKBACK))
 
     def __post_init__(self) -> None:
         self.reach = 1.25 * self.half + 2
@@ -333,7 +334,7 @@ class Tracker:
                     self.tracks.remove(earlier)
                     track.id, track.hits, track.pace = earlier.id, track.hits + earlier.hits, earlier.pace
                 rows += [(*past[:2], track.id, *past[3:]) for past in track.past]
-                track.past = []
+                track.past.clear()
             if track.lost:
                 continue
             x, y, vx, vy = track.state.tolist()

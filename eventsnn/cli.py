@@ -1,0 +1,54 @@
+"""The command ``eventsnn``: one sub-command for each pipeline, its options derived from the pipeline's Config."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from . import __version__
+
+COMMANDS = ("demo", "info", "track", "frames", "render")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, or 2 after one line that says what was wrong.
+
+    >>> main(["--version"])  # doctest: +ELLIPSIS
+    eventsnn ...
+    0
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments == ["--version"]:
+        print(f"eventsnn {__version__}")
+        return 0
+    wanted = [name for name in COMMANDS if arguments[:1] == [name]] or COMMANDS
+    modules = {name: importlib.import_module(f"eventsnn.pipelines.{name}") for name in wanted}
+    try:
+        config = tyro.extras.subcommand_cli_from_dict(
+            {name: module.Config for name, module in modules.items()},
+            prog="eventsnn",
+            description="Event cameras and spiking networks: read, track, bin and render recordings.",
+            args=arguments,
+            config=(tyro.conf.OmitSubcommandPrefixes,),
+        )
+        next(module.run for module in modules.values() if isinstance(config, module.Config))(config)
+    except KeyboardInterrupt:
+        print("eventsnn: interrupted, nothing was written", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, MemoryError) as error:
+        print(f"eventsnn: {_one_line(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

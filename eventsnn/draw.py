@@ -1,0 +1,171 @@
+"""Pictures and video of events and tracks."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsnn.events import Events
+
+Image = NDArray[np.uint8]
+_PAPER = (255, 255, 255)
+_ON, _OFF = (38, 110, 200), (214, 74, 46)
+_PALETTE = ((0, 125, 72), (146, 60, 190), (205, 110, 0), (0, 120, 155), (190, 30, 95), (105, 105, 0), (70, 80, 200))
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def colour(number: int) -> tuple[int, int, int]:
+    """The colour (red, green, blue) that stands for a track's id."""
+    return _PALETTE[(number - 1) % len(_PALETTE)]
+
+
+def picture(events: Events, *, zoom: int = 1) -> Image:
+    """Events on white paper, ON blue and OFF red, ``[H zoom, W zoom, 3]`` RGB; the latest event of a pixel shows.
+
+    Raises ValueError if the sensor size is unknown.
+
+    >>> picture(Events([0], x=[1], y=[0], p=[1], sensor=(3, 2))).shape
+    (2, 3, 3)
+    """
+    if events.sensor is None:
+        raise ValueError("the sensor size of these events is not known; make them with sensor=(width, height)")
+    width, height = events.sensor
+    image = np.full((height, width, 3), _PAPER, np.uint8)
+    shown = events.numpy()
+    image[shown.y, shown.x] = np.where(shown.p[:, None] > 0, np.uint8([_ON]), np.uint8([_OFF]))
+    return image.repeat(zoom, 0).repeat(zoom, 1)
+
+
+def zoom_for(sensor: tuple[int, int], least: int = 480) -> int:
+    """The whole factor that brings the longer side of a sensor to ``least`` px or more."""
+    return max(1, -(-least // max(sensor)))
+
+
+class Overlay:
+    """Draws boxes, ids and fading trails of tracks over pictures; one call for each frame, in order of time."""
+
+    def __init__(self, zoom: int = 1, trail: int = 40) -> None:
+        self.zoom = zoom
+        self._trails: dict[int, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=trail))
+
+    def follow(self, rows: Iterable[tuple[int, float, float]]) -> None:
+        """Let the trails go on: ``(id, x, y)`` of each track in a frame; those of other tracks are dropped."""
+        here = {number: (x, y) for number, x, y in rows}
+        for number, place in here.items():
+            self._trails[number].append(place)
+        for number in self._trails.keys() - here.keys():
+            del self._trails[number]
+
+    def draw(self, image: Image, boxes: Iterable[tuple[int, float, float, float, float, bool]]) -> Image:
+        """Boxes ``(id, x, y, width, height, seen)``, centre and size in px of the sensor; thin where not seen."""
+        for number, x, y, w, h, seen in boxes:
+            ink = colour(number)
+            trail = np.array(self._trails[number])
+            cv2.polylines(image, [self._places(trail)], False, ink, 1 if self.zoom < 3 else 2, cv2.LINE_AA, _SHIFT)
+            (left, top), (right, bottom) = self._places(np.array([[x - w / 2, y - h / 2], [x + w / 2, y + h / 2]]))
+            cv2.rectangle(image, (left, top), (right, bottom), ink, 2 if seen else 1, cv2.LINE_AA, _SHIFT)
+            corner = max(int(left) >> _SHIFT, 2), max((int(top) >> _SHIFT) - 5, 14)
+            cv2.putText(image, str(number), corner, _FONT, 0.5, ink, 1, cv2.LINE_AA)
+        return image
+
+    def _places(self, places: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Sensor pixels as points of the zoomed picture, in the fixed-point numbers of cv2."""
+        return np.rint(((places + 0.5) * self.zoom - 0.5) * (1 << _SHIFT)).astype(np.int32)
+
+
+_SHIFT = 4
+
+
+def caption(image: Image, text: str) -> Image:
+    """Small grey text in the lower left corner."""
+    cv2.putText(image, text, (6, image.shape[0] - 7), _FONT, 0.45, (110, 110, 110), 1, cv2.LINE_AA)
+    return image
+
+
+class Trajectories:
+    """One picture of all paths, drawn as they come: ``add(id, x, y)`` in order of time, then ``image``."""
+
+    def __init__(self, sensor: tuple[int, int]) -> None:
+        self.zoom = zoom_for(sensor, 960)
+        width, height = sensor
+        self._events = np.zeros((height, width), np.float32)
+        self._paths = np.full((height * self.zoom, width * self.zoom, 3), _PAPER, np.uint8)
+        self._last: dict[int, tuple[int, int]] = {}
+        self._ends: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
+
+    def shade(self, events: Events) -> None:
+        """Add events to the grey background."""
+        np.add.at(self._events, (events.y, events.x), 1)
+
+    def add(self, number: int, x: float, y: float) -> None:
+        """Lead the path of a track on to a place [px]."""
+        here = tuple(round((v + 0.5) * self.zoom) for v in (x, y))
+        place = here[0], here[1]
+        cv2.line(self._paths, self._last.get(number, place), place, colour(number), 2, cv2.LINE_AA)
+        self._last[number] = place
+        self._ends[number] = self._ends.get(number, (place, place))[0], place
+
+    def image(self) -> Image:
+        """The paths with their ids over a grey picture of where events were."""
+        grey = np.log1p(self._events)
+        grey = 255 - 90 * grey / max(float(grey.max()), 1e-9)
+        ground = grey.astype(np.uint8)[..., None].repeat(3, 2).repeat(self.zoom, 0).repeat(self.zoom, 1)
+        image = np.minimum(ground, self._paths)
+        for number, (start, end) in self._ends.items():
+            cv2.circle(image, start, 6, colour(number), 2, cv2.LINE_AA)
+            cv2.circle(image, end, 6, colour(number), -1, cv2.LINE_AA)
+            label = max(2, min(end[0] + 10, image.shape[1] - 30)), max(18, min(end[1] - 8, image.shape[0] - 6))
+            cv2.putText(image, str(number), label, _FONT, 0.7, colour(number), 2, cv2.LINE_AA)
+        return image
+
+
+def save(path: str | Path, image: Image) -> None:
+    """Write an RGB picture as PNG. Raises OSError if it cannot be written."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    if not done:
+        raise OSError(f"{path}: the picture could not be encoded as PNG")
+    Path(path).write_bytes(data.tobytes())
+
+
+class Video:
+    """An MP4 that browsers play (H.264, yuv420p), written picture by picture: ``with Video(path, fps) as video``."""
+
+    def __init__(self, path: str | Path, fps: float) -> None:
+        if not 0 < fps <= 240:
+            raise ValueError(f"fps must lie in (0, 240], got {fps}")
+        self._fps = Fraction(fps).limit_denominator(1000)
+        self._container: Any = av.open(str(path), "w", format="mp4")
+        self._stream: Any = None
+
+    def add(self, image: Image) -> None:
+        """Append an RGB picture ``[H, W, 3]``; an odd last row or column is doubled, as the format needs even sizes."""
+        height, width = image.shape[:2]
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        if self._stream is None:
+            self._stream = self._container.add_stream("libx264", rate=self._fps)
+            self._stream.height, self._stream.width = image.shape[:2]
+            self._stream.pix_fmt, self._stream.options = "yuv420p", {"crf": "20", "preset": "veryfast"}
+        self._write(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24"))
+
+    def _write(self, frame: Any) -> None:
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None and kind is None:
+            self._write(None)
+        self._container.close()

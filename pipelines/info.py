@@ -1,0 +1,117 @@
+"""What a recording holds: format, sensor, count, duration, rate, polarity, hot pixels, problems with time.
+
+One pass in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+import eventsnn.io
+from eventsnn.events import Events, show_duration, show_rate
+
+
+@dataclass(frozen=True)
+class Config:
+    """Say what a recording holds."""
+
+    recording: Annotated[Path, tyro.conf.Positional]
+    """Event file of any known format."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Facts about a stream of events; times in us, ``counts [H, W]`` events per pixel."""
+
+    events: int
+    on: int
+    first: int
+    last: int
+    steps_back: int
+    largest_gap: int
+    sensor: tuple[int, int]
+    inferred: bool
+    counts: NDArray[np.int64]
+
+    @property
+    def duration(self) -> int:
+        return max(self.last - self.first, 0)
+
+    @property
+    def rate(self) -> float:
+        return self.events / self.duration * 1e6 if self.duration else 0.0
+
+    def hot_pixels(self) -> list[tuple[int, int, int]]:
+        """Pixels ``(x, y, events)``, worst first, with 20 events or more and ten times those of any around them."""
+        padded = np.pad(self.counts, 1)
+        height, width = self.counts.shape
+        around = [(dy, dx) for dy in range(3) for dx in range(3) if (dy, dx) != (1, 1)]
+        most = np.max([padded[dy : dy + height, dx : dx + width] for dy, dx in around], axis=0)
+        y, x = np.nonzero((self.counts >= 20) & (self.counts > 10 * most))
+        found = zip(x.tolist(), y.tolist(), self.counts[y, x].tolist(), strict=True)
+        return sorted(found, key=lambda pixel: -pixel[2])
+
+
+def survey(chunks: Iterable[Events], sensor: tuple[int, int] | None = None) -> Survey:
+    """Go through a stream once. An unknown sensor size is inferred from the coordinates.
+
+    >>> facts = survey([Events([0, 40], [3, 1], [0, 2], [1, 1]), Events([30], [0], [1], [0])])
+    >>> facts.events, facts.on, facts.duration, facts.steps_back, facts.sensor
+    (3, 2, 40, 1, (4, 3))
+    """
+    counts = np.zeros((1, 1) if sensor is None else sensor[::-1], np.int64)
+    events = on = steps_back = largest_gap = 0
+    first: int | None = None
+    last = previous = 0
+    for chunk in chunks:
+        if not len(chunk):
+            continue
+        first, previous = (int(chunk.t[0]),) * 2 if first is None else (first, previous)
+        steps = np.diff(chunk.t, prepend=previous)
+        steps_back += int((steps < 0).sum())
+        largest_gap = max(largest_gap, int(steps.max()))
+        first, last, previous = min(first, int(chunk.t.min())), max(last, int(chunk.t.max())), int(chunk.t[-1])
+        events, on = events + len(chunk), on + int(chunk.p.sum())
+        side = max(int(chunk.x.max()), int(chunk.y.max())) + 1
+        if sensor is None and side > len(counts):
+            counts = np.pad(counts, (0, 2 * side - len(counts)))
+        np.add.at(counts, (chunk.y, chunk.x), 1)
+    inferred = sensor is None
+    if sensor is None:
+        used = [int(np.flatnonzero(counts.any(axis)).max(initial=0)) + 1 for axis in (0, 1)]
+        sensor = used[0], used[1]
+        counts = counts[: sensor[1], : sensor[0]]
+    return Survey(events, on, first or 0, last, steps_back, largest_gap, sensor, inferred, counts)
+
+
+def run(config: Config) -> Survey:
+    """Print what the recording holds."""
+    with eventsnn.io.open(config.recording) as recording:
+        facts = survey(recording, recording.sensor)
+    width, height = facts.sensor
+    on = f"{facts.on / facts.events:.1%} ON" if facts.events else "no events"
+    hot = facts.hot_pixels()
+    longest = show_duration(facts.largest_gap)
+    shown = ", ".join(f"({x}, {y}): {n:,}" for x, y, n in hot[:5]) + (", ..." if len(hot) > 5 else "")
+    lines = {
+        "file": str(config.recording),
+        "format": recording.format,
+        "sensor": f"{width}x{height}" + (" (not in the file; inferred from the events)" if facts.inferred else ""),
+        "events": f"{facts.events:,}",
+        "duration": f"{show_duration(facts.duration)} (from {facts.first} to {facts.last} us)",
+        "rate": show_rate(facts.rate),
+        "polarity": on,
+        "hot pixels": f"{len(hot)}" + (f"  {shown}" if hot else ""),
+        "time": f"{facts.steps_back} steps back, {recording.report.wraps} roll-overs, largest gap {longest}",
+        **{name: str(value) for name, value in recording.metadata.items()},
+    }
+    for name, text in lines.items():
+        print(f"{name:12} {text}")
+    return facts

@@ -1,0 +1,232 @@
+"""From a recording to tracks with persistent ids, as a table, a video and a picture; in bounded memory.
+
+Windows of events -> without background activity -> leaky maps and receptive fields -> regions -> association -> Kalman
+filter -> tracks. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from tqdm import tqdm
+
+import eventsnn.io
+from eventsnn.draw import Overlay, Trajectories, Video, caption, picture, save, zoom_for
+from eventsnn.events import Events, microseconds, show_duration
+from eventsnn.filters import BackgroundActivityFilter
+from eventsnn.frames import windows
+from eventsnn.io.atomic import whole
+from eventsnn.track import STATES, Row, Tracker, TrackerConfig, Tracks
+from eventsnn.track.records import COLUMNS, as_text
+
+from .info import Survey, survey
+
+_LADDER = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
+_EVENTS_PER_WINDOW = 400
+_LOOKBACK = 40
+_CLIP_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Track what moves in a recording: tracks.csv, tracks.mp4 and tracks.png."""
+
+    recording: Annotated[Path, tyro.conf.Positional]
+    """Event file of any known format."""
+    out: Path | None = None
+    """Folder for the results. Default: the recording's name with ".tracks" at the end, in the current folder."""
+    dt: str = "auto"
+    """Length of a window, such as 5ms; auto chooses by the event rate."""
+    min_size: float = 12.0
+    """Least size of an object [px]."""
+    max_size: float | None = None
+    """Largest size of an object [px]. Default: the longer side of the sensor."""
+    max_age: str | None = None
+    """How long a moving track without events is carried on, such as 150ms. Default: 30 windows."""
+    device: str = "cpu"
+    """Where maps and receptive fields are computed: cpu, cuda, ..."""
+    video: bool = True
+    """Draw tracks.mp4."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One window after tracking: its number from 1, its end, its events, and its rows of ``Tracks``."""
+
+    number: int
+    end_us: int
+    events: Events
+    rows: tuple[Row, ...]
+
+
+def choose_dt(rate: float) -> int:
+    """Window length [us] for a rate [events/s]: some hundred events in each, between 0.5 and 20 ms.
+
+    >>> choose_dt(10e6), choose_dt(123e3), choose_dt(12e3)
+    (500, 5000, 20000)
+    """
+    wanted = _EVENTS_PER_WINDOW / max(rate, 1e-9) * 1e6
+    return min(_LADDER, key=lambda dt: abs(math.log(dt / wanted)))
+
+
+def stream(chunks: Iterable[Events], tracker: Tracker, start_us: int) -> Iterator[Frame]:
+    """Frames of a stream of events, one for each window of ``tracker.dt_us`` from ``start_us`` on.
+
+    Frames come some windows late, because a track that is confirmed brings its rows since birth with it. The result
+    does not depend on how the stream is cut into chunks.
+    """
+    clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us)
+    waiting: deque[tuple[int, int, Events, dict[int, Row]]] = deque()
+
+    def frame() -> Frame:
+        number, end, events, rows = waiting.popleft()
+        return Frame(number, end, events, tuple(rows[key] for key in sorted(rows)))
+
+    for begin, events in windows(chunks, tracker.dt_us, start=start_us):
+        end = begin + tracker.dt_us
+        rows = tracker.update(clean(events), end)
+        waiting.append((tracker.frame, end, events, {}))
+        for row in rows:
+            behind = tracker.frame - row[0]
+            if behind < len(waiting):
+                waiting[-1 - behind][3][row[2]] = row
+        if len(waiting) > _LOOKBACK:
+            yield frame()
+    while waiting:
+        yield frame()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is settled before the first window."""
+
+    tracker: Tracker
+    start_us: int
+    facts: Survey
+
+
+def plan(facts: Survey, config: Config) -> Plan:
+    """Window length and tracker for a recording. Raises ValueError for settings that cannot be."""
+    device = torch.device(config.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {config.device}: this machine has no CUDA device, or torch was built without CUDA")
+    dt = choose_dt(facts.rate) if config.dt == "auto" else microseconds(config.dt)
+    if dt <= 0:
+        raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
+    age = {} if config.max_age is None else {"max_age": max(1, round(microseconds(config.max_age) / dt))}
+    largest = float(max(facts.sensor)) if config.max_size is None else config.max_size
+    constants = TrackerConfig(min_size=config.min_size, max_size=largest, **age)
+    return Plan(Tracker(facts.sensor, dt, constants, device), facts.first // dt * dt, facts)
+
+
+def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tracks:
+    """Tracks of a file, of Events, or of a stream of Events; settings are those of ``Config``.
+
+    A stream is not gone through twice: window length and sensor size are taken from its first chunk.
+
+    >>> from eventsnn.datasets.shapes import Shape, record
+    >>> events, truth = record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 0.0))], (120, 80), "300ms", noise_rate=0.1)
+    >>> tracks = track(events)
+    >>> tracks.ids, bool(abs(tracks.x[-1] - truth[-1, 0, 0]) < 2)
+    ([1], True)
+    """
+    if isinstance(source, str | Path):
+        with eventsnn.io.open(source) as recording:
+            facts = survey(recording, recording.sensor)
+            return _collect(recording, plan(facts, Config(Path(source), **settings)))
+    chunks = iter([source] if isinstance(source, Events) else source)
+    head = next((chunk for chunk in chunks if len(chunk)), Events.empty(sensor=(1, 1)))
+    settled = plan(survey([head.numpy()], head.sensor), Config(Path(), **settings))
+    return _collect(chain([head], chunks), settled)
+
+
+def _collect(chunks: Iterable[Events], settled: Plan) -> Tracks:
+    frames = stream(chunks, settled.tracker, settled.start_us)
+    return Tracks.of(row for frame in frames for row in frame.rows)
+
+
+def run(config: Config) -> Path:
+    """Track a file and write the results; returns their folder. After an error nothing is left behind."""
+    out = config.out or Path(config.recording.name + ".tracks")
+    with eventsnn.io.open(config.recording) as recording:
+        facts = survey(recording, recording.sensor)
+        settled = plan(facts, config)
+        if facts.inferred:
+            print(f"the file does not name its sensor; {facts.sensor[0]}x{facts.sensor[1]} is inferred from the events")
+        with whole(out) as folder:
+            folder.mkdir()
+            spans = _write(recording, settled, folder, video=config.video)
+    print(f"{len(spans)} objects in {show_duration(facts.duration)}, windows of {show_duration(settled.tracker.dt_us)}")
+    for number, (frames, first, last) in sorted(spans.items()):
+        since, until = (show_duration(us - settled.start_us) for us in (first, last))
+        print(f"  id {number}: {frames} windows, {since} to {until}")
+    print(f"results in {out}")
+    return out
+
+
+def _write(recording: Iterable[Events], settled: Plan, folder: Path, *, video: bool) -> dict[int, tuple[int, int, int]]:
+    """Write table, video and picture while tracking; gives windows, first and last time of each id."""
+    tracker, facts = settled.tracker, settled.facts
+    spans: dict[int, tuple[int, int, int]] = {}
+    paths = Trajectories(tracker.sensor)
+    with (
+        (folder / "tracks.csv").open("w", newline="") as file,
+        tqdm(total=facts.events, unit=" events", unit_scale=True, disable=None) as progress,
+        ExitStack() as files,
+    ):
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        clip = files.enter_context(_Clip(folder / "tracks.mp4", settled)) if video else None
+        for frame in stream(recording, tracker, settled.start_us):
+            table.writerows(as_text(row) for row in frame.rows)
+            paths.shade(frame.events)
+            for row in frame.rows:
+                number = row[2]
+                paths.add(number, row[3], row[4])
+                windows_seen, first, _ = spans.get(number, (0, frame.end_us, 0))
+                spans[number] = windows_seen + 1, first, frame.end_us
+            if clip is not None:
+                clip.show(frame)
+            progress.update(len(frame.events))
+            spent = progress.format_dict["elapsed"]
+            progress.set_postfix_str(
+                f"{(frame.end_us - settled.start_us) / 1e6 / max(spent, 1e-9):.2g} x real time", False
+            )
+    save(folder / "tracks.png", paths.image())
+    return spans
+
+
+class _Clip(Video):
+    """The video of a run: at real time, or slowed down so that a short recording plays for some seconds."""
+
+    def __init__(self, path: Path, settled: Plan) -> None:
+        tracker, self.start_us, self.sensor = settled.tracker, settled.start_us, settled.tracker.sensor
+        self.slowdown = max(1.0, _CLIP_SECONDS * 1e6 / max(settled.facts.duration, 1))
+        self.group = max(1, round(1e6 / 30 / self.slowdown / tracker.dt_us))
+        super().__init__(path, fps=min(60.0, 1e6 / (self.group * tracker.dt_us * self.slowdown)))
+        self.overlay = Overlay(zoom_for(self.sensor), trail=60)
+        self._held: list[Events] = []
+
+    def show(self, frame: Frame) -> None:
+        """Take in a window; every so many of them give a picture."""
+        self._held.append(frame.events)
+        self.overlay.follow((row[2], row[3], row[4]) for row in frame.rows)
+        if len(self._held) < self.group:
+            return
+        events = Events.concatenate(self._held)
+        self._held = []
+        image = picture(Events(*events.columns, sensor=self.sensor), zoom=self.overlay.zoom)
+        boxes = ((row[2], *row[3:7], STATES[row[10]] == "confirmed") for row in frame.rows)
+        speed = "" if self.slowdown == 1 else f"   {self.slowdown:.3g} x slower"
+        text = f"{(frame.end_us - self.start_us) / 1e3:.1f} ms{speed}"
+        self.add(caption(self.overlay.draw(image, boxes), text))

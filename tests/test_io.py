@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 import eventsnn.io
 from eventsnn.events import Events
-from eventsnn.io import EventFormatError, aedat4, drive, index, recording
+from eventsnn.io import EventFormatError, aedat4, drive, ecf, index, recording
 
 DATA = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data") / "recordings"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}; set EVENTSNN_DATA")
@@ -317,6 +318,152 @@ def test_text_with_words_for_numbers():
         eventsnn.io.read(b"0.000100 3.5 4 1\n")
 
 
+def saved(save, *args, **kwargs):
+    file = io.BytesIO()
+    save(file, *args, **kwargs)
+    return file.getvalue()
+
+
+FOUR = {"ts": [0.000005, 0.000007], "x": [3, 5], "y": [4, 6], "polarity": [True, False]}
+STRUCTURED = np.array([(3, 4, 5, 1), (5, 6, 7, -1)], [("x", "<u2"), ("y", "<u2"), ("t", "<i8"), ("p", "i1")])
+
+
+@pytest.mark.parametrize(
+    "data", [saved(np.savez, **FOUR), saved(np.save, STRUCTURED), saved(np.savez_compressed, STRUCTURED)]
+)
+def test_numpy_files_of_others(data):
+    recording = eventsnn.io.open(data)
+    assert recording.format == "NumPy"
+    assert rows(recording.read()) == [(5, 3, 4, 1), (7, 5, 6, 0)]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (saved(np.save, np.zeros((3, 4))), "of shape"),
+        (saved(np.savez, a=[1], b=[2]), "columns t, x, y and p are needed; the file has a, b"),
+        (saved(np.savez, **{**FOUR, "x": [1, 2, 3]}), "differ in length"),
+        (saved(np.savez, **{**FOUR, "x": [1.5, 2]}), "not whole numbers"),
+        (saved(np.savez, **{**FOUR, "ts": [np.nan, 2]}), "no numbers"),
+        (saved(np.savez, **{**FOUR, "ts": [1e300, 2]}), "beyond 64 bits"),
+        (saved(np.savez, **{**FOUR, "x": ["a", "b"]}), "numbers were expected"),
+        (saved(np.savez, **FOUR)[:-30], "cannot be read"),
+        (saved(np.save, STRUCTURED)[:-1], "cut short"),
+    ],
+)
+def test_numpy_files_that_hold_no_events(data, reason):
+    with pytest.raises(EventFormatError, match=reason):
+        eventsnn.io.read(data)
+
+
+def hdf5(items, attributes=()):
+    file = io.BytesIO()
+    with h5py.File(file, "w") as opened:
+        for name, values in items.items():
+            opened[name] = values
+        opened.attrs.update(dict(attributes))
+    return file.getvalue()
+
+
+THREE = [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)]
+T, X, Y, P = (np.array(column) for column in zip(*THREE, strict=True))
+RECORDS = np.array([(3, 4, 1, 5), (5, 6, 0, 7), (7, 8, 1, 9)], [("x", "u2"), ("y", "u2"), ("p", "i2"), ("t", "i8")])
+LAYOUTS = {
+    "DSEC": (
+        {"events/t": T.astype("u4") - 2, "events/x": X, "events/y": Y, "events/p": P, "t_offset": np.int64(2)},
+        {},
+    ),
+    "e2vid": (
+        {"events/ts": T / 1e6, "events/xs": X, "events/ys": Y, "events/ps": P > 0},
+        {"sensor_resolution": (10, 12)},
+    ),
+    "MVSEC": ({"davis/left/events": np.stack([X, Y, T / 1e6, 2.0 * P - 1], 1)}, {}),
+    "Prophesee": ({"CD/events": RECORDS}, {"geometry": "12x10"}),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_hdf5_files_of_others(layout):
+    items, attributes = LAYOUTS[layout]
+    recording = eventsnn.io.open(hdf5(items, attributes))
+    assert recording.format == "HDF5"
+    assert recording.sensor == ((12, 10) if attributes else None)
+    assert rows(recording.read()) == THREE
+
+
+def ecf_chunk(layout):
+    """THREE and 40 equal events behind them, packed by hand in one of the three ways."""
+    t = struct.pack("<Q", 5) + bytes([0x01, 0x21, 0x21, 0xF3, 0xF2, 0x0F, 40, 0])  # 40 events, 0x23 us later
+    if layout == "together":
+        words = [y << 12 | x << 1 | p for _, x, y, p in THREE] + [2 << 12 | 1 << 1 | 1] * 41
+        rest = b""
+        for a, b, c, d in zip(*[iter(words)] * 4, strict=True):
+            rest += struct.pack("<3I", a << 8 | b & 255, (b >> 8) << 16 | c & 65535, (c >> 16) << 24 | d)
+        return struct.pack("<I", 43 << 2 | 2) + t + rest
+    y = struct.pack("<5H", 4 << 5 | 1, 6 << 5 | 1, 8 << 5 | 1, 2 << 5 | 31, 40)
+    if layout == "x and p":
+        words, rest = [x << 1 | p for _, x, _, p in THREE] + [3] * 41, b""
+        for a, b, c, d in zip(*[iter(words)] * 4, strict=True):
+            rest += struct.pack("<3H", a << 4 | b & 15, (b >> 4) << 8 | c & 255, (c >> 8) << 12 | d)
+        return struct.pack("<I", 43 << 2 | 1) + t + y + rest
+    x = struct.pack("<3H", 3 << 5, 5 << 5, 7 << 5) + struct.pack("<40H", *[1 << 5] * 40)
+    return struct.pack("<I", 43 << 2) + t + y + x + bytes([0x81, 0x01, 0x80 | 41])
+
+
+@pytest.mark.parametrize("layout", ["apart", "x and p", "together"])
+def test_ecf_chunks(layout):
+    columns = ecf.expand(ecf_chunk(layout), 43)
+    events = list(zip(*(columns[name].tolist() for name in "txyp"), strict=True))
+    assert events == THREE + [(9 + 0x23, 1, 2, 1)] * 40
+    for cut in range(1, len(ecf_chunk(layout)) - 1):
+        with pytest.raises(EventFormatError, match="damaged"):
+            ecf.expand(ecf_chunk(layout)[:cut], 43)
+
+
+def test_an_ecf_file():
+    file = io.BytesIO()
+    with h5py.File(file, "w") as opened:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((43,))
+        plist.set_filter(0x8ECF, h5py.h5z.FLAG_OPTIONAL)
+        kind, space = h5py.h5t.py_create(RECORDS.dtype), h5py.h5s.create_simple((86,))
+        data = h5py.h5d.create(opened.create_group("CD").id, b"events", kind, space, plist)
+        for begin in (0, 43):
+            data.write_direct_chunk((begin,), ecf_chunk("apart"))
+    recording = eventsnn.io.open(file.getvalue())
+    assert rows(recording.read()) == (THREE + [(9 + 0x23, 1, 2, 1)] * 40) * 2
+    assert recording.report.steps_back == 1
+
+
+def test_ecf_vectors():
+    x = struct.pack("<H", 100 << 5 | 0b10011)
+    data = struct.pack("<IQ", 4 << 2, 7) + bytes([0x04]) + struct.pack("<H", 9 << 5 | 4) + x + bytes([0x04])
+    assert ecf.expand(data, 4)["x"].tolist() == [100, 101, 104, 105]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (hdf5({"spikes/times": [1.0], "spikes/units": [3]}), "no events at any of .* the file has spikes"),
+        (hdf5({"events/t": T, "events/x": X, "events/y": Y, "events/p": P[:2]}), "differ in length"),
+        (hdf5(LAYOUTS["DSEC"][0])[:-100], "cannot be read"),
+    ],
+)
+def test_hdf5_files_that_hold_no_events(data, reason):
+    with pytest.raises(EventFormatError, match=reason):
+        eventsnn.io.read(data)
+
+
+def test_own_hdf5_has_the_time_index_of_dsec(tmp_path):
+    path = tmp_path / "a.h5"
+    t = np.array([10**15, 10**15, 10**15 + 999, 10**15 + 1000, 10**15 + 4500])
+    eventsnn.io.write(path, (Events(t[:2], [1, 2], [1, 2], [0, 1]), Events(t[2:], [1, 2, 3], [1, 2, 3], [0, 1, 1])))
+    with h5py.File(path) as opened:
+        since, index = opened["events/t"][:], opened["ms_to_idx"][:]
+        assert index.tolist() == [np.searchsorted(since, ms * 1000) for ms in range(5)]
+        assert opened["t_offset"][()] == 10**15
+
+
 # seeking
 
 
@@ -524,6 +671,8 @@ WRITERS = {
     "AEDAT4": (2**15 - 1, 2**40, (0, -5, 17 * 10**14), True),
     "ES": (2**15 - 1, 10**6, (0, 7, 10**6), True),
     "N-MNIST": (240, 2**24, (0, 7, 2**23 - 1), False),
+    "HDF5": (2**15 - 1, 2**30, (0, -5, 17 * 10**14), True),
+    "NumPy": (2**15 - 1, 2**40, (0, -5, 17 * 10**14), True),
     "text": (9999, 2**40, (0, -5, 17 * 10**14), True),
 }
 

@@ -35,6 +35,12 @@ class Reader:
         self.offset += done
         return done
 
+    def seek(self, offset: int) -> None:
+        """Goes to a byte of a source that can seek."""
+        self.offset = offset
+        if self._start is None:
+            self._file.seek(offset)
+
     def read(self, count: int) -> bytes:
         """The next bytes, fewer at the end of the input; memory grows with what is there, not with what is asked."""
         data = bytearray()
@@ -45,6 +51,32 @@ class Reader:
             if got < len(piece):
                 break
         return bytes(data)
+
+
+class _Window(io.RawIOBase):
+    """A reader as a file of its own."""
+
+    def __init__(self, reader: Reader, size: int) -> None:
+        self._reader, self._size = reader, size
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._reader.offset, os.SEEK_END: self._size}[whence]
+        if place < 0:
+            raise ValueError(f"a place before the file's start: {place}")
+        self._reader.seek(place)
+        return place
+
+    def tell(self) -> int:
+        return self._reader.offset
+
+    def readinto(self, view: Any) -> int:
+        return self._reader.readinto(memoryview(view).cast("B"))
 
 
 class Source:
@@ -94,6 +126,14 @@ class Source:
                 raise EventFormatError("a pipe can be read only once, from its start", path=self.name)
             self._spent = True
             yield Reader(self._file, offset, self.head[offset:])
+
+    @contextmanager
+    def file(self) -> Iterator[Any]:
+        """The source as a file that can seek, for libraries that want one. A pipe cannot be had so."""
+        if not self.seekable:
+            raise EventFormatError("this format is read in any order, which a pipe does not allow; save it to a file")
+        with self.reader() as reader:
+            yield io.BufferedReader(_Window(reader, self.size or 0))
 
     def read(self, offset: int, count: int) -> bytes:
         """Bytes of a seekable source; of a pipe those of its head."""

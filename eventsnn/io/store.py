@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,3 +34,21 @@ def store(run: Pass, pieces: tuple[Any, Any, Any, Any], offset: int) -> None:
     columns.last = int(t[-1])
     columns.append((t, x, y, p))
     report.events += len(t)
+
+
+def whole(columns: Mapping[str, Any], at: int) -> tuple[Any, Any, Any, Any]:
+    """``t, x, y, p`` as whole numbers: times with decimals are seconds, p > 0 is ON; ``at`` is where they stand."""
+    for name, column in columns.items():
+        if column.ndim != 1 or column.dtype.kind not in "iufb":
+            raise EventFormatError(f"column {name} is of type {column.dtype}; numbers were expected", offset=at)
+        if column.dtype.kind == "f" and not np.isfinite(column).all():
+            raise EventFormatError(f"column {name} holds values that are no numbers", offset=at)
+    t, x, y, p = (columns[name] for name in "txyp")
+    if t.dtype.kind == "f":
+        t = np.rint(t.astype(np.float64) * 1e6)
+    if len(t) and (float(t.max()) >= 2.0**63 or float(t.min()) < -(2.0**63)):
+        raise EventFormatError("a time stamp beyond 64 bits", offset=at)
+    for name, column in (("x", x), ("y", y)):
+        if column.dtype.kind == "f" and (column % 1).any():
+            raise EventFormatError(f"column {name} holds coordinates that are not whole numbers", offset=at)
+    return t.astype(np.int64), x, y, p > 0

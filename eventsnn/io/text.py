@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from ..events import Events
+from .aliases import ALIASES
 from .drive import OUTSIDE, drive
 from .errors import EventFormatError
 from .header import Header
@@ -27,12 +28,6 @@ _REASONS = {
     _FEW: "a line with too few numbers",
     _NUMBER: "not a number",
     _WHOLE: "a coordinate that is not a whole number",
-}
-_NAMES = {
-    "t": ("t", "ts", "time", "timestamp", "timestamps", "stamp"),
-    "x": ("x", "col", "column"),
-    "y": ("y", "row"),
-    "p": ("p", "pol", "polarity", "on", "sign"),
 }
 _UNITS = {"ns": -3, "us": 0, "µs": 0, "ms": 3, "s": 6, "sec": 6}
 _HUGE = -(2**63)
@@ -89,7 +84,7 @@ def _unit_name(unit: int) -> str:
 def _named(line: str) -> tuple[dict[str, int], int | None]:
     """Column numbers from a line of names, and the power of ten of the time unit if it is said."""
     words = [re.split(r"[\[\](_]", word.lower().strip('" )]')) for word in _SPLIT.split(line.strip("#% \t\r,;"))]
-    order = {name: i for i, word in enumerate(words) for name, known in _NAMES.items() if word[0] in known}
+    order = {name: i for i, word in enumerate(words) for name, known in ALIASES.items() if word[0] in known}
     if set(order) != set("txyp"):
         return {}, None
     return order, next((_UNITS[part] for part in words[order["t"]][1:] if part in _UNITS), None)

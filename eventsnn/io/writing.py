@@ -32,7 +32,7 @@ def write(path: str | os.PathLike[str], events: Events | Iterable[Events], *, fo
     folder, name = os.path.split(os.path.abspath(target))
     handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
     try:
-        with builtins.open(handle, "wb") as file:
+        with builtins.open(handle, "w+b") as file:
             module.write(file, _checked(first, parts), first.sensor)
             file.flush()
             os.fsync(file.fileno())

@@ -45,23 +45,26 @@ class Followed(NamedTuple):
 
 
 def compare(tracks: Tracks, truth: NDArray[np.float64], windows: int) -> list[Followed]:
-    """One entry for each object of ``truth [ms, objects, 2]``; it belongs to the nearest track within 15 px."""
+    """One entry for each object of ``truth [ms, objects, 2]``.
+
+    In a window an object belongs to the track that it belonged to before, if that is still within 15 px, else to the
+    nearest one within 15 px (the rule of CLEAR MOT: Bernardin, Stiefelhagen 2008).
+    """
     found = []
-    for number in range(truth.shape[1]):
-        place = truth[np.minimum(tracks.t_us // _STEP_US, len(truth) - 1), number]
+    for place in truth[np.minimum(tracks.t_us // _STEP_US, len(truth) - 1)].transpose(1, 0, 2):
         apart = np.hypot(tracks.x - place[:, 0], tracks.y - place[:, 1])
-        order = np.lexsort((apart, tracks.frame))
-        nearest = order[np.r_[True, np.diff(tracks.frame[order]) > 0][: len(order)]]
-        nearest = nearest[apart[nearest] < _NEAR]
-        if not len(nearest):
-            found.append(Followed(0, 0.0, np.nan, np.nan, 0))
-            continue
-        ids = tracks.id[nearest]
-        best = int(np.bincount(ids).argmax())
-        errors, share = apart[nearest], float((ids == best).sum() / windows)
-        found.append(
-            Followed(best, share, float(np.median(errors)), float(errors.max()), int((np.diff(ids) != 0).sum()))
-        )
+        near = apart < _NEAR
+        ids: list[int] = []
+        errors: list[float] = []
+        for frame in np.unique(tracks.frame[near]):
+            here = np.flatnonzero(near & (tracks.frame == frame))
+            same = here[tracks.id[here] == ids[-1]] if ids else here[:0]
+            row = same[0] if len(same) else here[apart[here].argmin()]
+            ids.append(int(tracks.id[row]))
+            errors.append(float(apart[row]))
+        best = max(set(ids), key=ids.count, default=0)
+        median, largest = (float(np.median(errors)), max(errors)) if ids else (np.nan, np.nan)
+        found.append(Followed(best, ids.count(best) / windows, median, largest, int((np.diff(ids) != 0).sum())))
     return found
 
 

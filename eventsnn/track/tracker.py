@@ -254,9 +254,10 @@ class Tracker:
 
     def _end_lives(self) -> None:
         config = self.config
-        known = config.max_age + config.max_rest
         for track in list(self.tracks):
-            limit = known if track.hits > config.known_hits else config.max_age if track.id else config.tentative_age
+            limit = min(track.hits, config.max_age) if track.id else config.tentative_age
+            if track.hits > config.known_hits:
+                limit = config.max_age + config.max_rest
             if track.silent > limit:
                 self.tracks.remove(track)
 
@@ -304,17 +305,21 @@ class Tracker:
         self.tracks.append(_Track(state, covariance, half, self._serial, self.frame, region.centre, region.centre))
 
     def _continued(self, young: _Track) -> _Track | None:
-        """The past of a track: one that fell silent before it was born, of its size, that can have come here since."""
-        best, nearest = None, 1.0
+        """The past of a track: one that fell silent before it was born, of its size, that can have come here since.
+
+        Among several the nearest, likest in size and best known is taken.
+        """
+        best, least = None, np.inf
         for old in self.tracks:
             gap = young.born - (self.frame - old.silent)
-            ratio = young.half.max() / old.half.max()
-            if not old.id or not old.silent or gap < 0 or not 1 / 3 < ratio < 3:
+            size = abs(np.log(young.half.max() / old.half.max()))
+            if not old.id or not old.silent or gap < 0 or size > 1.6:
                 continue
             reach = young.half + old.half + old.pace * gap
             apart = min(float((np.abs(young.birthplace - place) / reach).max()) for place in (old.state[:2], old.seen))
-            if apart < nearest:
-                best, nearest = old, apart
+            misfit = apart + size - 0.2 * np.log(old.hits)
+            if apart < 1 and misfit < least:
+                best, least = old, misfit
         return best
 
     def _report(self, end_us: int) -> list[Row]:

@@ -140,8 +140,31 @@ def evt2(t, x, y, p):
     return p << 28 | (t & 63) << 22 | x << 11 | y
 
 
-HIGH2, HIGH3 = 8 << 28, 0x8000
+def aedat3_packet(kind, size, records, overflow=0, number=None):
+    number = len(records) // size if number is None else number
+    return struct.pack("<hh6i", kind, 1, size, 4, overflow, len(records) // size, number, number) + records
+
+
+def polarity(*events, valid=1):
+    return b"".join(struct.pack("<Ii", x << 17 | y << 2 | p << 1 | valid, t) for t, x, y, p in events)
+
+
+def evt21(t, x, y, p, mask):
+    return p << 60 | (t & 63) << 54 | x << 43 | y << 32 | mask
+
+
+HIGH2 = 8 << 28
+WORDS21 = [8 << 60 | 1 << 32, evt21(69, 3, 4, 1, 1 | 1 << 31), evt21(70, 5, 6, 0, 2), 14 << 60]
+AEDAT3 = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n"
 MADE = {
+    "EVT2.1": evt_bytes("2.1", WORDS21, "<u8"),
+    "AEDAT1": b"#!AER-DAT1.0\r\n"
+    + b"".join(struct.pack(">Hi", *r) for r in [(0x0206, 5), (0x8000, 6), (0x0409, 7), (0x7F01, 9)]),
+    "AEDAT3": AEDAT3
+    + aedat3_packet(0, 8, bytes(16))
+    + aedat3_packet(1, 8, polarity((5, 3, 4, 1)) + polarity((6, 1, 1, 1), valid=0))
+    + aedat3_packet(2, 36, bytes(36))
+    + aedat3_packet(1, 8, polarity((7, 5, 6, 0), (9, 7, 8, 1))),
     "EVT2": evt_bytes(
         "2.0", [HIGH2 | 1, evt2(69, 3, 4, 1), evt2(70, 5, 6, 0), 10 << 28, HIGH2 | 2, evt2(130, 7, 8, 1)], "<u4"
     ),
@@ -154,6 +177,9 @@ MADE = {
     "text": b"0.000005 3 4 1\n0.000007 5 6 0\n0.000009 7 8 1\n",
 }
 EXPECTED = {
+    "EVT2.1": [(69, 3, 4, 1), (69, 34, 4, 1), (70, 6, 6, 0)],
+    "AEDAT1": [(5, 124, 125, 1), (7, 123, 123, 0), (9, 127, 0, 0)],
+    "AEDAT3": [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)],
     "EVT2": [(69, 3, 4, 1), (70, 5, 6, 0), (130, 7, 8, 1)],
     "EVT3": [(4101, 3, 4, 1), (4102, 5, 4, 1), (4102, 6, 4, 1), (4102, 17, 4, 1), (4102, 7, 6, 0)],
     "DAT": [(5, 3, 4, 1), (6, 5, 6, 0), (9, 7, 8, 0)],
@@ -189,7 +215,8 @@ def test_every_truncation_is_told(format):
         with pytest.raises(EventFormatError, match=r"text: byte 30, event 2: .*too few"):
             eventsnn.io.read(data[:-2])
         return
-    size = {"EVT2": 4, "EVT3": 2, "DAT": 8, "AEDAT2": 8, "ES": 5, "N-MNIST": 5}[format]
+    sizes = {"EVT2": 4, "EVT2.1": 8, "EVT3": 2, "DAT": 8, "AEDAT1": 6, "AEDAT2": 8, "AEDAT3": 44, "ES": 5, "N-MNIST": 5}
+    size = sizes[format]
     for cut in range(1, size):
         with pytest.raises(EventFormatError, match="cut short") as caught:
             eventsnn.io.read(data[:-cut], format=format)
@@ -236,6 +263,23 @@ def test_davis_frames_imu_and_external_words_are_told_apart():
     assert recording.report.other == 3
     with pytest.raises(EventFormatError, match="not known"):
         eventsnn.io.open(aedat2_bytes(records, "Cochlea"))
+
+
+def test_evt21_with_its_halves_swapped():
+    words = [word >> 32 | (word & 0xFFFFFFFF) << 32 for word in WORDS21]
+    data = b"% format EVT21;height=32;width=64\n% endianness legacy\n% end\n" + np.asarray(words, "<u8").tobytes()
+    assert rows(eventsnn.io.read(data)) == EXPECTED["EVT2.1"]
+
+
+def test_aedat3_counts_what_it_passes_over_and_minds_the_overflow():
+    recording = eventsnn.io.open(MADE["AEDAT3"])
+    recording.read()
+    assert (recording.sensor, recording.report.other) == ((128, 128), 3)
+    late = AEDAT3 + aedat3_packet(1, 8, polarity((5, 3, 4, 1)), overflow=2)
+    assert eventsnn.io.read(late).t.tolist() == [2**32 + 5]
+    for packet in (aedat3_packet(1, 8, b"", number=5), aedat3_packet(1, 9, bytes(9)), b"\xff" * 28):
+        with pytest.raises(EventFormatError, match=r"packet header|they have 8"):
+            eventsnn.io.read(AEDAT3 + packet)
 
 
 def test_atis_exposure_events_are_no_polarity_events():

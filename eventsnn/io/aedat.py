@@ -7,6 +7,17 @@ from __future__ import annotations
 
 import re
 
+SENSORS = {
+    "DVS128": (128, 128),
+    "EDVS": (128, 128),
+    "TMPDIFF128": (128, 128),
+    "DAVIS128": (128, 128),
+    "DAVIS208": (208, 192),
+    "DAVIS240": (240, 180),
+    "DAVIS346": (346, 260),
+    "DAVIS640": (640, 480),
+}
+TURNED = "top-left (y turned over; in the file it is the bottom-left, with x reversed)"
 _LINE = re.compile(rb"#([^\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]*)\n")
 
 
@@ -23,3 +34,8 @@ def header(head: bytes) -> tuple[list[str], int]:
         if lines[-1] in ("End Of ASCII Header", "!END-HEADER"):
             break
     return lines, offset
+
+
+def chip(text: str) -> str | None:
+    """The known camera chip that a text names."""
+    return next((name for name in SENSORS if name in text.upper()), None)

@@ -24,37 +24,21 @@ _ADDRESS = 2
 _REASONS = {_ADDRESS: "an address that this chip does not send; give the sensor if the header names the wrong chip"}
 
 
-class _Chip(NamedTuple):
-    width: int
-    height: int
+class _Layout(NamedTuple):
+    """``on`` is the polarity bit of an ON event, ``special`` the bits of records that are no pixel events."""
+
     x_shift: int
     x_mask: int
     y_shift: int
     y_mask: int
     p_shift: int
-    on: int  # the polarity bit of an ON event
-    special: int  # address bits of records that are no pixel events
+    on: int
+    special: int
     unused: int
 
 
-def _dvs(size: int) -> _Chip:
-    return _Chip(size, size, 1, 0x7F, 8, 0x7F, 0, 0, 0x8000, 0xFFFF0000)
-
-
-def _davis(width: int, height: int) -> _Chip:
-    return _Chip(width, height, 12, 0x3FF, 22, 0x1FF, 11, 1, 0x80000400, 0)
-
-
-_CHIPS = {
-    "DVS128": _dvs(128),
-    "EDVS": _dvs(128),
-    "TMPDIFF128": _dvs(128),
-    "DAVIS128": _davis(128, 128),
-    "DAVIS208": _davis(208, 192),
-    "DAVIS240": _davis(240, 180),
-    "DAVIS346": _davis(346, 260),
-    "DAVIS640": _davis(640, 480),
-}
+_DVS = _Layout(1, 0x7F, 8, 0x7F, 0, 0, 0x8000, 0xFFFF0000)
+_DAVIS = _Layout(12, 0x3FF, 22, 0x1FF, 11, 1, 0x80000400, 0)
 
 
 def start(source: Source) -> Header:
@@ -62,26 +46,20 @@ def start(source: Source) -> Header:
     if not lines or not lines[0].startswith("!AER-DAT2"):
         raise EventFormatError("does not begin with '#!AER-DAT2'", offset=0)
     stated = next((line.partition(":")[2].strip() for line in lines if line.lower().startswith("aechip:")), "")
-    name = stated.rpartition(".")[2].upper()
-    chip = next((known for known in _CHIPS if known in name), None)
-    if stated and chip is None:
-        raise EventFormatError(f"the chip {stated!r} is not known; known are {', '.join(_CHIPS)}", offset=0)
-    chip = chip or "DVS128"
-    metadata = {
-        "chip": stated or f"{chip} (the header names none)",
-        "header": lines,
-        "origin": "top-left (y turned over; in the file it is the bottom-left, with x reversed)",
-    }
+    chip = aedat.chip(stated) if stated else "DVS128"
+    if chip is None:
+        raise EventFormatError(f"the chip {stated!r} is not known; known are {', '.join(aedat.SENSORS)}", offset=0)
+    metadata = {"chip": stated or f"{chip} (the header names none)", "header": lines, "origin": aedat.TURNED}
     most = None if source.size is None else (source.size - offset) // 8
-    layout = _CHIPS[chip]
-    return Header((layout.width, layout.height), metadata, offset, layout._asdict(), most)
+    layout = (_DAVIS if chip.startswith("DAVIS") else _DVS)._asdict()
+    sensor = aedat.SENSORS[chip]
+    return Header(sensor, metadata, offset, {**layout, "right": sensor[0] - 1, "top": sensor[1] - 1}, most)
 
 
 def decode(run: Pass) -> Iterator[None]:
-    layout = dict(run.header.layout)
-    limit = (layout.pop("width"), layout.pop("height"))
-    own = {**layout, "right": limit[0] - 1, "top": limit[1] - 1, "epoch": 0, "stamp": 0}
-    return drive(run, _decode, limit, own, word=">u8", reasons=_REASONS)
+    layout = run.header.layout
+    limit = (layout["right"] + 1, layout["top"] + 1)
+    return drive(run, _decode, limit, {**layout, "epoch": 0, "stamp": 0}, word=">u8", reasons=_REASONS)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

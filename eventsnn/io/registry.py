@@ -32,9 +32,12 @@ formats: Mapping[str, Format] = MappingProxyType(
         known.name: known
         for known in (
             Format("EVT2", "Prophesee RAW, 32-bit words", "evt2", (".evt2.raw",)),
+            Format("EVT2.1", "Prophesee RAW, 64-bit words with vectors", "evt21"),
             Format("EVT3", "Prophesee RAW, 16-bit words with vectors", "evt3", (".raw",)),
             Format("DAT", "Prophesee DAT, versions 1 and 2", "dat", (".dat",)),
+            Format("AEDAT1", "early DVS128 recordings", "aedat1"),
             Format("AEDAT2", "jAER: DVS128, DAVIS", "aedat2"),
+            Format("AEDAT3", "libcaer's 3.1, DVS-Gesture", "aedat3"),
             Format("AEDAT4", "iniVation DV, LZ4 or zstd", "aedat4", (".aedat4",)),
             Format("ES", "Event Stream 2", "es", (".es",)),
             Format("N-MNIST", "40-bit records of N-MNIST and N-Caltech101", "nmnist", (".bin",)),

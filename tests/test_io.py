@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import random
 import struct
 import subprocess
 import sys
@@ -187,6 +188,20 @@ EXPECTED = {
     "ES": [(5, 3, 2, 1), (134, 7, 0, 0), (136, 0, 3, 0)],
     "N-MNIST": [(5, 3, 4, 1), (7, 5, 6, 0), (265, 7, 8, 1)],
     "text": [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)],
+}
+
+
+# what each writer holds: largest sensor, largest gap, times it may begin at, whether the file keeps the sensor
+WRITERS = {
+    "EVT2": (2048, 2**33 - 1, (0, 7, -5, 2**34 - 3, 17 * 10**14), True),
+    "EVT3": (2048, 2**30, (0, 7, -5, 2**24 - 3, 2**30, 17 * 10**14), True),
+    "DAT": (2**14, 2**31 - 1, (0, 7, -5, 2**32 - 3, 17 * 10**14), True),
+    "AEDAT4": (2**15 - 1, 2**40, (0, -5, 17 * 10**14), True),
+    "ES": (2**15 - 1, 10**6, (0, 7, 10**6), True),
+    "N-MNIST": (240, 2**24, (0, 7, 2**23 - 1), False),
+    "HDF5": (2**15 - 1, 2**30, (0, -5, 17 * 10**14), True),
+    "NumPy": (2**15 - 1, 2**40, (0, -5, 17 * 10**14), True),
+    "text": (9999, 2**40, (0, -5, 17 * 10**14), True),
 }
 
 
@@ -585,6 +600,48 @@ def test_foreign_and_damaged_files(data, reason, tmp_path):
         assert str(caught.value).startswith(name)
 
 
+def mutated(data, rng):
+    """The bytes with a few bits turned, bytes set, pieces cut, put in or cut off."""
+    data = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 16))):
+        at = rng.randrange(len(data)) if data else 0
+        at = rng.choice((at, at % 100))
+        what = rng.randrange(5)
+        if what == 0 and data:
+            data[at] ^= 1 << rng.randrange(8)
+        elif what == 1 and data:
+            data[at] = rng.choice((0, 127, 128, 255))
+        elif what == 2:
+            del data[at : at + rng.randrange(1, 20)]
+        elif what == 3:
+            data[at:at] = rng.randbytes(rng.randrange(1, 20))
+        elif rng.random() < 0.3:
+            del data[at:]
+    return bytes(data)
+
+
+@pytest.mark.parametrize("format", sorted({*MADE, *WRITERS}))
+def test_damage_ends_in_events_or_in_an_event_format_error(format, tmp_path):
+    n = np.arange(300)
+    kinds = [MADE[format]] if format in MADE else []
+    if format in WRITERS:
+        eventsnn.io.write(tmp_path / "whole", Events(n * 37, n % 30, n % 20, n % 2, sensor=(30, 20)), format=format)
+        kinds.append((tmp_path / "whole").read_bytes())
+    rng = random.Random(format)
+    read = 0
+    for _ in range(150):
+        data = mutated(rng.choice(kinds), rng)
+        for on_error in ("raise", "skip"):
+            try:
+                opened = eventsnn.io.open(data, format=rng.choice((format, None)), on_error=on_error)
+                events = opened.read()
+            except EventFormatError:
+                continue
+            read += 1
+            assert opened.sensor is None or not events.outside().any()
+    assert read > 10
+
+
 def test_paths_that_are_no_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.raw"):
         eventsnn.io.open(tmp_path / "gone.raw")
@@ -705,20 +762,6 @@ def test_evt3_against_the_slow_decoder(words):
 
 
 # writing
-
-
-# what each writer holds: largest sensor, largest gap, times it may begin at, whether the file keeps the sensor
-WRITERS = {
-    "EVT2": (2048, 2**33 - 1, (0, 7, -5, 2**34 - 3, 17 * 10**14), True),
-    "EVT3": (2048, 2**30, (0, 7, -5, 2**24 - 3, 2**30, 17 * 10**14), True),
-    "DAT": (2**14, 2**31 - 1, (0, 7, -5, 2**32 - 3, 17 * 10**14), True),
-    "AEDAT4": (2**15 - 1, 2**40, (0, -5, 17 * 10**14), True),
-    "ES": (2**15 - 1, 10**6, (0, 7, 10**6), True),
-    "N-MNIST": (240, 2**24, (0, 7, 2**23 - 1), False),
-    "HDF5": (2**15 - 1, 2**30, (0, -5, 17 * 10**14), True),
-    "NumPy": (2**15 - 1, 2**40, (0, -5, 17 * 10**14), True),
-    "text": (9999, 2**40, (0, -5, 17 * 10**14), True),
-}
 
 
 @st.composite

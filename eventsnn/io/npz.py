@@ -7,7 +7,9 @@ are read piece by piece, never as a whole, and never unpickled.
 from __future__ import annotations
 
 import shutil
+import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -25,7 +27,8 @@ from .source import Source
 from .store import store, whole
 
 _PIECE = 1 << 16
-_DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError, KeyError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, struct.error, SyntaxError, EOFError, OSError)
+_DAMAGE = (*_BROKEN, NotImplementedError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
 
 
 class _Array:
@@ -35,7 +38,7 @@ class _Array:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, self.dtype = read(file)
-        if self.dtype.hasobject or len(shape) != 1:
+        if self.dtype.hasobject or self.dtype.itemsize > 256 or len(shape) != 1:
             raise EventFormatError(f"an array of shape {shape} and type {self.dtype}; a column of numbers was expected")
         self.count, self._file = shape[0], file
 

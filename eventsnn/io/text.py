@@ -49,10 +49,13 @@ def _lines(head: bytes, count: int) -> list[str]:
     return lines[:-1] if len(lines) > 1 and len(head) >= count else lines
 
 
+def _fields(line: str) -> list[str]:
+    return _SPLIT.split(line.strip(" \t\r\n,;"))
+
+
 def _numbers(line: str) -> list[float]:
-    fields = _SPLIT.split(line.strip(" \t\r\n,;"))
     try:
-        values = [float(field) for field in fields]
+        values = [float(field) for field in _fields(line)]
     except ValueError:
         return []
     return values if len(values) >= 4 and np.isfinite(values).all() else []
@@ -61,14 +64,15 @@ def _numbers(line: str) -> list[float]:
 def start(source: Source) -> Header:
     texts = _lines(source.head, HEAD)
     first = next((i for i, line in enumerate(texts) if _numbers(line)), len(texts))
-    sample = np.array([row[:4] for line in texts[first : first + 256] if (row := _numbers(line))])
-    fields = [_SPLIT.split(line.strip(" \t\r,;")) for line in texts[first : first + 256]]
+    good = [line for line in texts[first : first + 256] if _numbers(line)]
+    sample = np.array([_numbers(line)[:4] for line in good])
+    fields = [_fields(line) for line in good]
     names, unit = next((found for line in texts[:first] if (found := _named(line))[0]), ({}, None))
     if not (len(sample) or names):
         raise EventFormatError("no line holds four numbers", offset=0)
     order = names or _guessed(sample, fields)
     if unit is None:
-        unit = 6 if any("." in row[order["t"]] for row in fields if len(row) > order["t"]) else 0
+        unit = 6 if any("." in row[order["t"]] for row in fields) else 0
     offset = min(sum(len(line) + 1 for line in texts[:first]), len(source.head))
     columns = "".join(sorted(order, key=order.__getitem__))
     metadata = {"columns": columns, "unit": _unit_name(unit), "origin": "top-left"}
@@ -92,7 +96,7 @@ def _named(line: str) -> tuple[dict[str, int], int | None]:
 
 def _guessed(sample: np.ndarray[Any, Any], fields: list[list[str]]) -> dict[str, int]:
     """Column numbers from the numbers themselves; ``t x y p`` and ``x y p t`` are told apart by them."""
-    decimal = [i for i in range(4) if any("." in row[i] and float(row[i]) % 1 for row in fields if len(row) > 3)]
+    decimal = [i for i in range(4) if any("." in row[i] and float(row[i]) % 1 for row in fields)]
     rising = [i for i in range(4) if (np.diff(sample[:, i]) >= 0).all()]
     binary = [i for i in range(4) if np.isin(sample[:, i], (-1, 0, 1)).all()]
     candidates = (decimal if len(decimal) == 1 else []) or rising or [0]

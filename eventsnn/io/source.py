@@ -78,6 +78,10 @@ class _Window(io.RawIOBase):
     def readinto(self, view: Any) -> int:
         return self._reader.readinto(memoryview(view).cast("B"))
 
+    def read(self, count: int = -1) -> bytes:
+        left = max(0, self._size - self._reader.offset)  # a library may ask for what a damaged header says
+        return self._reader.read(left if count is None or count < 0 else min(count, left))
+
 
 class Source:
     """A thing to read: name, path (None for what is no file on disk), first bytes, size (None for a pipe), readers."""
@@ -133,7 +137,7 @@ class Source:
         if not self.seekable:
             raise EventFormatError("this format is read in any order, which a pipe does not allow; save it to a file")
         with self.reader() as reader:
-            yield io.BufferedReader(_Window(reader, self.size or 0))
+            yield _Window(reader, self.size or 0)
 
     def read(self, offset: int, count: int) -> bytes:
         """Bytes of a seekable source; of a pipe those of its head."""

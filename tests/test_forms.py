@@ -8,6 +8,8 @@ import pickle
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.utils._pytree import tree_leaves, tree_map
 
 import eventsnn.forms as forms
@@ -106,6 +108,20 @@ def test_shapes_dtypes_and_memory(name):
         assert module(small)[0].shape == (H,)
     if name in CELLS and name not in WEIGHTED and not CLASSES[name].coupled:
         assert module(torch.tensor(0.3))[0].shape == ()
+
+
+@settings(deadline=None, max_examples=25)
+@given(shape=st.lists(st.integers(0, 3), max_size=4).map(tuple), steps=st.integers(0, 3))
+def test_any_shape_even_an_empty_one(shape, steps):
+    x = torch.rand(steps, *shape)
+    for name in ("LI", "LIFRefrac"):
+        out, state = make(name)(x)
+        assert out.shape == x.shape
+        assert {leaf.shape for leaf in tree_leaves(state)} == {shape}
+    weighted = make("LIFRecurrent")
+    out, state = weighted(torch.rand(steps, *shape, IN))
+    assert out.shape == (steps, *shape, H)
+    assert state.v.shape == (*shape, H)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -629,3 +645,37 @@ def test_rho_never_requires_grad():
         p = neurons.LIFRefracParameters(rho_reset=rho)
         layer = model(p) if model is forms.LIFRefrac else model(3, p)
         assert not layer(torch.rand(4, 3, requires_grad=True), state)[1].rho.requires_grad
+
+
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@CUDA
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", CLASSES)
+def test_cuda_gives_the_numbers_of_the_cpu(name):
+    x = drive(name, 40, B, dtype=torch.float32)
+    module = make(name)
+    with torch.no_grad():
+        want = module(x)
+        got = module.cuda()(x.cuda())
+    equal(tree_map(torch.Tensor.cpu, got), want, exact=False)
+
+
+@CUDA
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", CLASSES)
+def test_cuda_graph_capture(name):
+    module, x = make(name).cuda(), drive(name, T, B, dtype=torch.float32).cuda()
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side), torch.no_grad():
+        module(x)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.no_grad(), torch.cuda.graph(graph):
+        got = module(x)
+    x.copy_(drive(name, T, B, dtype=torch.float32, seed=2))
+    graph.replay()
+    with torch.no_grad():
+        equal(got, module(x), exact=False)

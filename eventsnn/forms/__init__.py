@@ -1,42 +1,29 @@
 """The forms of every neuron model: Cell, Layer over time, RecurrentCell, recurrent Layer."""
 
-from ..neurons import (
-    coba_lif,
-    iaf,
-    izhikevich,
-    li,
-    li_box,
-    lif,
-    lif_adex,
-    lif_adex_refrac,
-    lif_box,
-    lif_ex,
-    lif_mc,
-    lif_mc_refrac,
-    lif_refrac,
-    lsnn,
-)
+from .. import neurons
 from .build import form, four_forms
 from .modules import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from .parameters import norse_state_dict
 
-LICell, LI, LIRecurrentCell, LIRecurrent = four_forms(li.MODEL)
-LIBoxCell, LIBox, LIBoxRecurrentCell, LIBoxRecurrent = four_forms(li_box.MODEL)
-IAFCell, IAF, IAFRecurrentCell, IAFRecurrent = four_forms(iaf.MODEL)
-LIFCell, LIF, LIFRecurrentCell, LIFRecurrent = four_forms(lif.MODEL)
-LIFBoxCell, LIFBox, LIFBoxRecurrentCell, LIFBoxRecurrent = four_forms(lif_box.MODEL)
-LIFRefracCell, LIFRefrac, LIFRefracRecurrentCell, LIFRefracRecurrent = four_forms(lif_refrac.MODEL)
-LIFExCell, LIFEx, LIFExRecurrentCell, LIFExRecurrent = four_forms(lif_ex.MODEL)
-LIFAdExCell, LIFAdEx, LIFAdExRecurrentCell, LIFAdExRecurrent = four_forms(lif_adex.MODEL)
-LIFAdExRefracCell, LIFAdExRefrac, LIFAdExRefracRecurrentCell, LIFAdExRefracRecurrent = four_forms(lif_adex_refrac.MODEL)
-LSNNCell, LSNN, LSNNRecurrentCell, LSNNRecurrent = four_forms(lsnn.MODEL)
-CobaLIFFeedForwardCell, CobaLIF, CobaLIFRecurrentCell, CobaLIFRecurrent = four_forms(coba_lif.MODEL)
-LIFMCCell, LIFMC, LIFMCRecurrentCell, LIFMCRecurrent = four_forms(lif_mc.MODEL)
-LIFMCRefracCell, LIFMCRefrac, LIFMCRefracRecurrentCell, LIFMCRefracRecurrent = four_forms(lif_mc_refrac.MODEL)
-IzhikevichCell, Izhikevich, IzhikevichRecurrentCell, IzhikevichRecurrent = four_forms(izhikevich.MODEL)
+LICell, LI, LIRecurrentCell, LIRecurrent = four_forms(neurons.li.MODEL)
+LIBoxCell, LIBox, LIBoxRecurrentCell, LIBoxRecurrent = four_forms(neurons.li_box.MODEL)
+IAFCell, IAF, IAFRecurrentCell, IAFRecurrent = four_forms(neurons.iaf.MODEL)
+LIFCell, LIF, LIFRecurrentCell, LIFRecurrent = four_forms(neurons.lif.MODEL)
+LIFBoxCell, LIFBox, LIFBoxRecurrentCell, LIFBoxRecurrent = four_forms(neurons.lif_box.MODEL)
+LIFRefracCell, LIFRefrac, LIFRefracRecurrentCell, LIFRefracRecurrent = four_forms(neurons.lif_refrac.MODEL)
+LIFExCell, LIFEx, LIFExRecurrentCell, LIFExRecurrent = four_forms(neurons.lif_ex.MODEL)
+LIFAdExCell, LIFAdEx, LIFAdExRecurrentCell, LIFAdExRecurrent = four_forms(neurons.lif_adex.MODEL)
+LIFAdExRefracCell, LIFAdExRefrac, LIFAdExRefracRecurrentCell, LIFAdExRefracRecurrent = four_forms(
+    neurons.lif_adex_refrac.MODEL
+)
+LSNNCell, LSNN, LSNNRecurrentCell, LSNNRecurrent = four_forms(neurons.lsnn.MODEL)
+CobaLIFFeedForwardCell, CobaLIF, CobaLIFRecurrentCell, CobaLIFRecurrent = four_forms(neurons.coba_lif.MODEL)
+LIFMCCell, LIFMC, LIFMCRecurrentCell, LIFMCRecurrent = four_forms(neurons.lif_mc.MODEL)
+LIFMCRefracCell, LIFMCRefrac, LIFMCRefracRecurrentCell, LIFMCRefracRecurrent = four_forms(neurons.lif_mc_refrac.MODEL)
+IzhikevichCell, Izhikevich, IzhikevichRecurrentCell, IzhikevichRecurrent = four_forms(neurons.izhikevich.MODEL)
 CobaLIFCell = CobaLIFRecurrentCell
-LILinearCell = form(li.MODEL, SNNCell, "LILinearCell", True)
-LILinear = form(li.MODEL, SNN, "LILinear", True)
+LILinearCell = form(neurons.li.MODEL, SNNCell, "LILinearCell", True)
+LILinear = form(neurons.li.MODEL, SNN, "LILinear", True)
 
 __all__ = [
     "IAF",

@@ -84,26 +84,47 @@ def check_options(model: Model, options: dict[str, Any]) -> dict[str, Any]:
     return {name: options.get(name, allowed[0]) for name, allowed in model.options.items()}
 
 
-def form(model: Model, base: type[Form], name: str, weighted: bool) -> type[Form]:
-    """The class of one form."""
+def form(model: Model, base: type[Form], name: str, weighted: bool, module: str = "eventsnn.forms") -> type[Form]:
+    """The class of one form; `module` is where it can be imported from."""
     what = ("recurrent " if base.recurrent else "linear " if weighted else "") + ("layer" if base.over_time else "cell")
     doc = (sys.modules[model.step.__module__].__doc__ or "").rstrip()
     args = signature(model, base, weighted)
     body = {
         "model": model,
         "__signature__": args,
-        "__module__": "eventsnn.forms",
+        "__module__": module,
         "__doc__": f"{name}, a {what}. {doc}\n\n`module(input_tensor, state=None, *, reset=None) -> (output, state)`.",
     }
     return type(name, (ModelForm, base), body)
 
 
-def four_forms(model: Model) -> tuple[type[Form], type[Form], type[Form], type[Form]]:
-    """The classes Cell, Layer, RecurrentCell and recurrent Layer of a model."""
+def four_forms(model: Model, module: str = "eventsnn.forms") -> tuple[type[Form], type[Form], type[Form], type[Form]]:
+    """The classes Cell, Layer, RecurrentCell and recurrent Layer of a model; pass your `__name__` for a model of yours.
+
+    >>> from typing import Any, NamedTuple
+    >>> import torch
+    >>> from eventsnn.neurons.model import fire, total
+    >>> class LeakyParameters(NamedTuple):
+    ...     tau_mem_inv: Any = 100.0
+    ...     method: Any = "super"
+    ...     alpha: Any = 100.0
+    >>> class LeakyState(NamedTuple):
+    ...     z: Any
+    ...     v: Any
+    >>> def step(x, state, p, dt, *, detach_reset=False):
+    ...     v = state.v * (1 - state.z) + dt * p.tau_mem_inv * (total(x) - state.v)
+    ...     z = fire(v - 1, p)
+    ...     return z, LeakyState(z, v)
+    >>> leaky = Model("Leaky", "leaky", step, LeakyParameters, start=lambda p, recurrent: LeakyState(0.0, 0.0))
+    >>> LeakyCell, Leaky, LeakyRecurrentCell, LeakyRecurrent = four_forms(leaky, __name__)
+    >>> spikes, state = Leaky(learnable=("tau_mem_inv",))(torch.full((20, 3), 2.0))
+    >>> spikes.sum(0).tolist()
+    [2.0, 2.0, 2.0]
+    """
     cell, recurrent_cell = model.cells or (f"{model.name}Cell", f"{model.name}RecurrentCell")
     return (
-        form(model, SNNCell, cell, False),
-        form(model, SNN, model.name, False),
-        form(model, SNNRecurrentCell, recurrent_cell, True),
-        form(model, SNNRecurrent, f"{model.name}Recurrent", True),
+        form(model, SNNCell, cell, False, module),
+        form(model, SNN, model.name, False, module),
+        form(model, SNNRecurrentCell, recurrent_cell, True, module),
+        form(model, SNNRecurrent, f"{model.name}Recurrent", True, module),
     )

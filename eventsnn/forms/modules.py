@@ -156,19 +156,15 @@ class SNNCell(Form):
 
 
 class SNN(SNNCell):
-    """All steps of any step function, along the first axis; with `record_states` the state is stacked over time."""
+    """All steps of any step function, along the first axis: SNNCell's arguments, and `record_states`.
+
+    With `record_states` the returned state holds every step, stacked over time.
+    """
 
     over_time = True
 
-    def __init__(
-        self,
-        activation: Callable[..., tuple[Tensor, Any]],
-        state_fallback: Callable[[Tensor], Any],
-        p: Any = None,
-        dt: float = 0.001,
-        record_states: bool = False,
-    ) -> None:
-        super().__init__(activation, state_fallback, p, dt)
+    def __init__(self, *args: Any, record_states: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.record_states = bool(record_states)
 
 
@@ -204,24 +200,14 @@ class SNNRecurrentCell(Form):
 
 
 class SNNRecurrent(SNNRecurrentCell):
-    """All steps of any step function with weights, along the first axis."""
+    """All steps of any step function with weights, along the first axis: SNNRecurrentCell's arguments, and
+    `record_states`.
+
+    With `record_states` the returned state holds every step, stacked over time.
+    """
 
     over_time = True
 
-    def __init__(
-        self,
-        activation: Callable[..., tuple[Tensor, Any]],
-        state_fallback: Callable[[Tensor], Any],
-        input_size: int,
-        hidden_size: int,
-        p: Any = None,
-        input_weights: Tensor | None = None,
-        recurrent_weights: Tensor | None = None,
-        autapses: bool = False,
-        dt: float = 0.001,
-        record_states: bool = False,
-    ) -> None:
-        super().__init__(
-            activation, state_fallback, input_size, hidden_size, p, input_weights, recurrent_weights, autapses, dt
-        )
+    def __init__(self, *args: Any, record_states: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.record_states = bool(record_states)

@@ -57,7 +57,6 @@ from .lif_box import LIFBoxFeedForwardState, LIFBoxParameters, LIFBoxState, rese
 from .lif_ex import LIFExFeedForwardState, LIFExParameters, LIFExState
 from .lif_refrac import LIFRefracFeedForwardState, LIFRefracParameters, LIFRefracState, compute_refractory_update
 from .lsnn import LSNNFeedForwardState, LSNNParameters, LSNNState
-from .model import Model
 
 MODELS = tuple(
     module.MODEL

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from .lif import LIFParameters
 from .lif_ex import upstroke
 from .model import Model, fire, inject, select, store
 from .state import state_type
@@ -36,7 +37,7 @@ class LIFAdExParameters(NamedTuple):
     @staticmethod
     def bio_default() -> LIFAdExParameters:
         """Biological values in 1/ms and mV, for dt = 1 (ms)."""
-        return LIFAdExParameters(0.0, 0.01, 2.0, 1 / 100, 1 / 2, 1 / 10, v_leak=-70.0, v_th=-55.0, v_reset=-70.0)
+        return LIFAdExParameters(0.0, 0.01, 2.0, 1 / 100, *LIFParameters.bio_default())
 
 
 @state_type

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .lif import LIFParameters
 from .model import Model, fire, inject, select, store
 from .state import state_type
 
@@ -34,7 +35,7 @@ class LIFExParameters(NamedTuple):
     @staticmethod
     def bio_default() -> LIFExParameters:
         """Biological values in 1/ms and mV, for dt = 1 (ms)."""
-        return LIFExParameters(2.0, tau_syn_inv=1 / 2, tau_mem_inv=1 / 10, v_leak=-70.0, v_th=-55.0, v_reset=-70.0)
+        return LIFExParameters(2.0, *LIFParameters.bio_default())
 
 
 @state_type

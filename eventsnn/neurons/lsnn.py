@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from .lif import LIFParameters
 from .model import Model, fire, inject, select, store
 from .state import state_type
 
@@ -35,7 +36,7 @@ class LSNNParameters(NamedTuple):
     @staticmethod
     def bio_default() -> LSNNParameters:
         """Biological values in 1/ms and mV, for dt = 1 (ms)."""
-        return LSNNParameters(1 / 2, 1 / 10, 1 / 100, v_leak=-70.0, v_th=-55.0, v_reset=-70.0, beta=0.5)
+        return LSNNParameters(tau_adapt_inv=1 / 100, beta=0.5, **LIFParameters.bio_default()._asdict())
 
     @staticmethod
     def norse_default() -> LSNNParameters:

@@ -21,30 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .forms.build import check_options
+from . import neurons
+from .forms.build import check_options, check_parameters
 from .forms.operands import Matrices, positive_time
-from .forms.parameters import ParameterHolder
 from .forms.run import rule_of, run, sparsify
 from .neurons import *  # noqa: F403
-from .neurons import (
-    __all__ as _types,
-)
-from .neurons import (
-    coba_lif,
-    iaf,
-    izhikevich,
-    li,
-    li_box,
-    lif,
-    lif_adex,
-    lif_adex_refrac,
-    lif_box,
-    lif_ex,
-    lif_mc,
-    lif_mc_refrac,
-    lif_refrac,
-    lsnn,
-)
 from .neurons.model import Model
 from .surrogate import *  # noqa: F403
 from .surrogate import __all__ as _spikes
@@ -69,12 +50,11 @@ def step_function(model: Model, name: str, *weights: str, over_time: bool = Fals
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         given = bound.arguments
-        p, dt, state = given["p"], positive_time(given["dt"]), given["state"]
-        p = p.tuple() if isinstance(p, ParameterHolder) else p
+        p, dt, state = check_parameters(model, given["p"]), positive_time(given["dt"]), given["state"]
         if state is None and model.presets:
             raise ValueError(f"{name} has no initial state of its own: pass the state of a preset, preset.s")
         options = check_options(model, {option: given[option] for option in model.options})
-        origin = izhikevich.IzhikevichState(0.0, 0.0) if model.presets else p  # type: ignore[arg-type]
+        origin = neurons.IzhikevichState(0.0, 0.0) if model.presets else p  # type: ignore[arg-type]
         rule = rule_of(model, name, dt, given["detach_reset"], options, origin, recurrent)
         wiring = Matrices(*(given.get(m) for m in ("input_weights", "recurrent_weights", "g_coupling")))
         return run(rule, given["input"], state, p, wiring, over_time=over_time)
@@ -119,48 +99,48 @@ def lift(activation: Callable[..., tuple[Tensor, Any]], p: Any = None) -> Callab
 
 _WR = ("input_weights", "recurrent_weights")
 
-li_feed_forward_step = step_function(li.MODEL, "li_feed_forward_step")
-li_step = step_function(li.MODEL, "li_step", "input_weights")
-li_recurrent_step = step_function(li.MODEL, "li_recurrent_step", *_WR)
-li_box_feed_forward_step = step_function(li_box.MODEL, "li_box_feed_forward_step")
-li_box_step = step_function(li_box.MODEL, "li_box_step", "input_weights")
-li_box_recurrent_step = step_function(li_box.MODEL, "li_box_recurrent_step", *_WR)
-iaf_feed_forward_step = step_function(iaf.MODEL, "iaf_feed_forward_step")
-iaf_step = step_function(iaf.MODEL, "iaf_step", *_WR)
-lif_feed_forward_step = step_function(lif.MODEL, "lif_feed_forward_step")
-lif_step = step_function(lif.MODEL, "lif_step", *_WR)
-lif_box_feed_forward_step = step_function(lif_box.MODEL, "lif_box_feed_forward_step")
-lif_box_step = step_function(lif_box.MODEL, "lif_box_step", *_WR)
-lif_refrac_feed_forward_step = step_function(lif_refrac.MODEL, "lif_refrac_feed_forward_step")
-lif_refrac_step = step_function(lif_refrac.MODEL, "lif_refrac_step", *_WR)
-lif_ex_feed_forward_step = step_function(lif_ex.MODEL, "lif_ex_feed_forward_step")
-lif_ex_step = step_function(lif_ex.MODEL, "lif_ex_step", *_WR)
-lif_adex_feed_forward_step = step_function(lif_adex.MODEL, "lif_adex_feed_forward_step")
-lif_adex_step = step_function(lif_adex.MODEL, "lif_adex_step", *_WR)
-lif_adex_refrac_feed_forward_step = step_function(lif_adex_refrac.MODEL, "lif_adex_refrac_feed_forward_step")
-lif_adex_refrac_step = step_function(lif_adex_refrac.MODEL, "lif_adex_refrac_step", *_WR)
-lsnn_feed_forward_step = step_function(lsnn.MODEL, "lsnn_feed_forward_step")
-lsnn_step = step_function(lsnn.MODEL, "lsnn_step", *_WR)
-coba_lif_feed_forward_step = step_function(coba_lif.MODEL, "coba_lif_feed_forward_step")
-coba_lif_step = step_function(coba_lif.MODEL, "coba_lif_step", *_WR)
-lif_mc_feed_forward_step = step_function(lif_mc.MODEL, "lif_mc_feed_forward_step")
-lif_mc_step = step_function(lif_mc.MODEL, "lif_mc_step", *_WR)
-lif_mc_refrac_feed_forward_step = step_function(lif_mc_refrac.MODEL, "lif_mc_refrac_feed_forward_step")
-lif_mc_refrac_step = step_function(lif_mc_refrac.MODEL, "lif_mc_refrac_step", *_WR)
-izhikevich_feed_forward_step = step_function(izhikevich.MODEL, "izhikevich_feed_forward_step")
-izhikevich_recurrent_step = step_function(izhikevich.MODEL, "izhikevich_recurrent_step", *_WR)
+li_feed_forward_step = step_function(neurons.li.MODEL, "li_feed_forward_step")
+li_step = step_function(neurons.li.MODEL, "li_step", "input_weights")
+li_recurrent_step = step_function(neurons.li.MODEL, "li_recurrent_step", *_WR)
+li_box_feed_forward_step = step_function(neurons.li_box.MODEL, "li_box_feed_forward_step")
+li_box_step = step_function(neurons.li_box.MODEL, "li_box_step", "input_weights")
+li_box_recurrent_step = step_function(neurons.li_box.MODEL, "li_box_recurrent_step", *_WR)
+iaf_feed_forward_step = step_function(neurons.iaf.MODEL, "iaf_feed_forward_step")
+iaf_step = step_function(neurons.iaf.MODEL, "iaf_step", *_WR)
+lif_feed_forward_step = step_function(neurons.lif.MODEL, "lif_feed_forward_step")
+lif_step = step_function(neurons.lif.MODEL, "lif_step", *_WR)
+lif_box_feed_forward_step = step_function(neurons.lif_box.MODEL, "lif_box_feed_forward_step")
+lif_box_step = step_function(neurons.lif_box.MODEL, "lif_box_step", *_WR)
+lif_refrac_feed_forward_step = step_function(neurons.lif_refrac.MODEL, "lif_refrac_feed_forward_step")
+lif_refrac_step = step_function(neurons.lif_refrac.MODEL, "lif_refrac_step", *_WR)
+lif_ex_feed_forward_step = step_function(neurons.lif_ex.MODEL, "lif_ex_feed_forward_step")
+lif_ex_step = step_function(neurons.lif_ex.MODEL, "lif_ex_step", *_WR)
+lif_adex_feed_forward_step = step_function(neurons.lif_adex.MODEL, "lif_adex_feed_forward_step")
+lif_adex_step = step_function(neurons.lif_adex.MODEL, "lif_adex_step", *_WR)
+lif_adex_refrac_feed_forward_step = step_function(neurons.lif_adex_refrac.MODEL, "lif_adex_refrac_feed_forward_step")
+lif_adex_refrac_step = step_function(neurons.lif_adex_refrac.MODEL, "lif_adex_refrac_step", *_WR)
+lsnn_feed_forward_step = step_function(neurons.lsnn.MODEL, "lsnn_feed_forward_step")
+lsnn_step = step_function(neurons.lsnn.MODEL, "lsnn_step", *_WR)
+coba_lif_feed_forward_step = step_function(neurons.coba_lif.MODEL, "coba_lif_feed_forward_step")
+coba_lif_step = step_function(neurons.coba_lif.MODEL, "coba_lif_step", *_WR)
+lif_mc_feed_forward_step = step_function(neurons.lif_mc.MODEL, "lif_mc_feed_forward_step")
+lif_mc_step = step_function(neurons.lif_mc.MODEL, "lif_mc_step", *_WR)
+lif_mc_refrac_feed_forward_step = step_function(neurons.lif_mc_refrac.MODEL, "lif_mc_refrac_feed_forward_step")
+lif_mc_refrac_step = step_function(neurons.lif_mc_refrac.MODEL, "lif_mc_refrac_step", *_WR)
+izhikevich_feed_forward_step = step_function(neurons.izhikevich.MODEL, "izhikevich_feed_forward_step")
+izhikevich_recurrent_step = step_function(neurons.izhikevich.MODEL, "izhikevich_recurrent_step", *_WR)
 izhikevich_step = izhikevich_recurrent_step
 
-lif_feed_forward_integral = step_function(lif.MODEL, "lif_feed_forward_integral", over_time=True)
-lif_step_integral = step_function(lif.MODEL, "lif_step_integral", *_WR, over_time=True)
+lif_feed_forward_integral = step_function(neurons.lif.MODEL, "lif_feed_forward_integral", over_time=True)
+lif_step_integral = step_function(neurons.lif.MODEL, "lif_step_integral", *_WR, over_time=True)
 lif_feed_forward_step_sparse = _sparse(lif_feed_forward_step)
 lif_step_sparse = _sparse(lif_step)
 lif_refrac_step_sparse = _sparse(lif_refrac_step)
-ada_lif_step = step_function(lsnn.ADA_MODEL, "ada_lif_step", *_WR)
+ada_lif_step = step_function(neurons.lsnn.ADA_MODEL, "ada_lif_step", *_WR)
 
 __all__ = [
     *_spikes,
-    *_types,
+    *neurons.__all__,
     "ada_lif_step",
     "coba_lif_feed_forward_step",
     "coba_lif_step",

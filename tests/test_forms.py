@@ -571,6 +571,9 @@ BAD = [
     (lambda: forms.LIF(P(tau_mem_inv=2000.0), learnable=("tau_mem_inv",)), ValueError, "tau_mem_inv"),
     (lambda: forms.LIF(P(tau_mem_inv=0.0), learnable=("tau_mem_inv",)), ValueError, "tau_mem_inv"),
     (lambda: forms.LIF(P(tau_mem_inv=-100.0)), ValueError, "tau_mem_inv .* not -100"),
+    (lambda: forms.LIF(P(), dt=0.1), ValueError, r"tau_syn_inv is 200 and dt is 0\.1: .* > 2 are unstable"),
+    (lambda: forms.LIF(neurons.LIParameters()), TypeError, "LIParameters lacks v_th"),
+    (lambda: functional.lif_feed_forward_step(torch.rand(3), None, neurons.LIParameters()), TypeError, "lacks v_th"),
     (lambda: forms.LIF(P(tau_syn_inv=float("inf"))), ValueError, "tau_syn_inv .* not inf"),
     (lambda: forms.LIF(P(method="superb")), ValueError, "'superb'.* triangle"),
     (lambda: forms.LIF(P(method="adjoint")), ValueError, "'adjoint'.* triangle"),
@@ -609,9 +612,9 @@ def test_bad_input_is_named(call, error, match):
         call()
 
 
-def test_a_fixed_rate_too_fast_for_the_step_warns():
-    with pytest.warns(UserWarning, match=r"tau_mem_inv is 1500"):
-        forms.LIF(neurons.LIFParameters(tau_mem_inv=1500.0))
+def test_a_fixed_rate_may_overshoot_as_long_as_it_is_stable():
+    _, state = forms.LIBox(neurons.LIBoxParameters(tau_mem_inv=1900.0))(torch.ones(200, dtype=torch.float64))
+    assert state.v.item() == pytest.approx(1)
 
 
 def test_positional_arguments_and_signatures():

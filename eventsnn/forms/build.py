@@ -11,6 +11,7 @@ from torch import Tensor
 from ..neurons.model import Model
 from ..neurons.state import map_state
 from .modules import SNN, Form, SNNCell, SNNRecurrent, SNNRecurrentCell, positive_int, weight
+from .parameters import ParameterHolder
 from .run import Rule, rule_of
 
 
@@ -52,7 +53,7 @@ class ModelForm(Form):
         if given.get("adjoint"):
             raise NotImplementedError("adjoint=True: gradients come from back-propagation, with a surrogate derivative")
         p, start = given["spiking_method"] if model.presets else (given["p"], None)
-        self._keep(p, given["dt"], given["learnable"])
+        self._keep(check_parameters(model, p), given["dt"], given["learnable"])
         self.detach_reset = bool(given["detach_reset"])
         self.options = check_options(model, {name: given[name] for name in model.options})
         self.record_states = bool(given.get("record_states", False))
@@ -73,6 +74,15 @@ class ModelForm(Form):
 
 def _linear_scale(input_size: int, hidden_size: int) -> tuple[float, float]:
     return input_size**-0.5, 0.0
+
+
+def check_parameters(model: Model, p: Any) -> Any:
+    """The plain parameter tuple; a TypeError names the fields that it lacks."""
+    p = p.tuple() if isinstance(p, ParameterHolder) else p
+    lacking = [name for name in model.parameters._fields if not hasattr(p, name)]  # type: ignore[attr-defined]
+    if lacking:
+        raise TypeError(f"p must be a {model.parameters.__name__}: {type(p).__name__} lacks {', '.join(lacking)}")
+    return p
 
 
 def check_options(model: Model, options: dict[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,6 @@ class Form(nn.Module):
         """Check and keep the parameters and the time step."""
         super().__init__()
         self.dt = positive_time(dt)
-        p = p.tuple() if isinstance(p, ParameterHolder) else p
         self.p = ParameterHolder(p, dt, learnable_names(p, learnable)) if hasattr(p, "_fields") else p
 
     def _connect(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
@@ -93,7 +94,7 @@ def named_map(f: Callable[[str, Any], Any], fields: Any, path: str) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, Tensor))
+    return isinstance(value, (Real, Tensor))
 
 
 def parameters_at(p: Any, site: Site) -> Any:

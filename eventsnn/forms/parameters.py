@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -66,19 +65,21 @@ def learnable_names(p: Any, learnable: Any) -> set[str]:
 
 
 def check_value(name: str, value: Tensor, dt: float, learnable: bool) -> None:
-    """Raise a ValueError that names the field, the rule and the value; warn of a rate too fast for the step."""
+    """Raise a ValueError that names the field, the rule and the value."""
     low, high = value.min().item(), value.max().item()
     given = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     if name == "delta_T" and not low > 0:
         raise ValueError(f"delta_T must be > 0, not {given}: the limit 0 is the LIF model")
     if is_rate(name) and not (low >= 0 and high < math.inf):
         raise ValueError(f"{name} is an inverse time constant and must be finite and >= 0, not {given}")
+    if is_rate(name) and name != "tau_inv" and dt * high > 2:
+        raise ValueError(
+            f"{name} is {given} and dt is {dt:g}: steps with dt * {name} > 2 are unstable, take a smaller dt"
+        )
     if learnable and is_rate(name) and not (low > 0 and dt * high <= 1):
         raise ValueError(f"learnable {name}: dt * {name} must be in (0, 1], but {name} is {given} and dt is {dt:g}")
     if learnable and name in POSITIVE and not low > 0:
         raise ValueError(f"learnable {name} must be > 0, not {given}")
-    if is_rate(name) and dt * high > 1:
-        warnings.warn(f"{name} is {given}, so dt * {name} > 1: overshoots, and is unstable above 2", stacklevel=2)
 
 
 class ParameterHolder(nn.Module):

@@ -127,7 +127,8 @@ def record(
     t, x, y, p = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.lexsort((p, x, y, t))
     events = Events(t[order], x[order].astype(np.int16), y[order].astype(np.int16), p[order] > 0, sensor=sensor)
-    return events, np.stack([shape.centre(seconds) for shape in shapes], 1)
+    centres = [shape.centre(seconds)[:, None] for shape in shapes]
+    return events, np.concatenate([np.empty((steps + 1, 0, 2)), *centres], 1)
 
 
 def _log_intensity(shapes: Sequence[Shape], seconds: float, width: int, height: int) -> Array:

@@ -1,8 +1,22 @@
-"""eventsnn: event cameras and spiking networks in PyTorch."""
+"""eventsnn: event cameras and spiking networks in PyTorch.
+
+Events and files, frames, neurons, and receptive fields are here by name; tracking is in ``eventsnn.track``, pictures in
+``eventsnn.draw``, whole workflows in ``eventsnn.pipelines`` and datasets in ``eventsnn.datasets``.
+"""
 
 from importlib.metadata import version as _version
 
-from .events import Events, microseconds
+from . import events, fields, forms, frames, functional, io, neurons, surrogate
+from .events import *
+from .fields import *
+from .forms import *
+from .frames import *
+from .functional import *
+from .io import *
+from .neurons import *
+from .surrogate import *
 
 __version__ = _version("eventsnn")
-__all__ = ["Events", "microseconds"]
+__all__ = sorted(
+    {name for room in (events, fields, forms, frames, functional, io, neurons, surrogate) for name in room.__all__}
+)

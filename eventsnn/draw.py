@@ -41,7 +41,7 @@ def picture(events: Events, *, zoom: int = 1) -> Image:
     width, height = events.sensor
     image = np.full((height, width, 3), _PAPER, np.uint8)
     shown = events.numpy()
-    image[shown.y, shown.x] = np.where(shown.p[:, None] > 0, np.uint8([_ON]), np.uint8([_OFF]))
+    image[shown.y, shown.x] = np.where(shown.p[:, None] > 0, np.array([_ON], np.uint8), np.array([_OFF], np.uint8))
     return image.repeat(zoom, 0).repeat(zoom, 1)
 
 

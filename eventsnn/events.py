@@ -17,6 +17,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+__all__ = ["Events", "microseconds"]
+
 _UNITS = {"us": 1, "µs": 1, "μs": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
 _DURATION = re.compile(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(us|µs|μs|ms|s|min|h)\s*")
 _DTYPES: dict[str, tuple[str, ...]] = {

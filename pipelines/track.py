@@ -32,8 +32,9 @@ from eventsnn.track.records import COLUMNS, as_text
 from .info import Survey, survey
 
 _LADDER = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
-_EVENTS_PER_WINDOW = 400
+_EVENTS_PER_WINDOW = 500
 _LOOKBACK = 40
+_HEAD = 20_000
 _CLIP_SECONDS = 5.0
 
 
@@ -124,7 +125,7 @@ def plan(facts: Survey, config: Config) -> Plan:
     if dt <= 0:
         raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
     age = {} if config.max_age is None else {"max_age": max(1, round(microseconds(config.max_age) / dt))}
-    largest = float(max(facts.sensor)) if config.max_size is None else config.max_size
+    largest = max(*facts.sensor, 2 * config.min_size) if config.max_size is None else config.max_size
     constants = TrackerConfig(min_size=config.min_size, max_size=largest, **age)
     return Plan(Tracker(facts.sensor, dt, constants, device), facts.first // dt * dt, facts)
 
@@ -132,7 +133,7 @@ def plan(facts: Survey, config: Config) -> Plan:
 def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tracks:
     """Tracks of a file, of Events, or of a stream of Events; settings are those of ``Config``.
 
-    A stream is not gone through twice: window length and sensor size are taken from its first chunk.
+    A stream is not gone through twice: window length and sensor size are settled by its first 20,000 events.
 
     >>> from eventsnn.datasets.shapes import Shape, record
     >>> events, truth = record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 0.0))], (120, 80), "300ms", noise_rate=0.1)
@@ -145,9 +146,12 @@ def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tr
             facts = survey(recording, recording.sensor)
             return _collect(recording, plan(facts, Config(Path(source), **settings)))
     chunks = iter([source] if isinstance(source, Events) else source)
-    head = next((chunk for chunk in chunks if len(chunk)), Events.empty(sensor=(1, 1)))
-    settled = plan(survey([head.numpy()], head.sensor), Config(Path(), **settings))
-    return _collect(chain([head], chunks), settled)
+    head: list[Events] = []
+    while sum(map(len, head)) < _HEAD and (chunk := next(chunks, None)) is not None:
+        head.append(chunk)
+    known = Events.concatenate(head).numpy()[:_HEAD]
+    settled = plan(survey([known], known.sensor), Config(Path(), **settings))
+    return _collect(chain(head, chunks), settled)
 
 
 def _collect(chunks: Iterable[Events], settled: Plan) -> Tracks:

@@ -9,10 +9,12 @@ Bar-Shalom, Li, Kirubarajan, Estimation with Applications to Tracking and Naviga
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 _PER_AXIS = np.eye(2)
 
 
@@ -21,8 +23,8 @@ def predict(state: Array, covariance: Array, dt: float, q: float) -> tuple[Array
     move: Array = np.kron(np.array([[1.0, dt], [0.0, 1.0]]), _PER_AXIS)
     noise: Array = q * np.kron(np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]]), _PER_AXIS)
     moved: Array = state @ move.T
-    spread: Array = move @ covariance @ move.T + noise
-    return moved, spread
+    spread: Array = move @ covariance @ move.T
+    return moved, spread + noise
 
 
 def distance(state: Array, covariance: Array, measured: Array, noise: float) -> Array:

@@ -53,7 +53,7 @@ class TrackerConfig:
     trail: int = 20
     growth: float = 0.2
     acceleration: float = 0.001
-    noise: float = 0.7
+    noise: float = 0.3
     crowd_noise: float = 10.0
     manoeuvre: float = 6.0
     size_memory: float = 0.05
@@ -186,7 +186,7 @@ class Tracker:
         track.recent.append((np.stack([own.x, own.y], 1).astype(float), own.t.astype(float)))
         if len(track.recent) > config.measure_windows:
             track.recent.popleft()
-        crowded = self._crowded(track)
+        crowd = self._crowd(track)
         places: list[Array] = []
         for place, time in reversed(track.recent):
             places.append(place + track.state[2:] * ((end_us - time) / self.dt_us)[:, None])
@@ -197,35 +197,41 @@ class Tracker:
         if len(place) < max(config.least_events, chance + 4 * np.sqrt(chance + 1)):
             track.silent += 1
             return
+        for other in crowd:  # what lies in both boxes may be the other's
+            place = place[(np.abs(place - other.state[:2]) > 1.25 * other.half + 2).any(1)]
+        if len(place) < config.least_events:
+            return
         low, high = np.quantile(place, (0.05, 0.95), axis=0)
         half = (high - low) / 2 * 1.05
         # an edge that shows only in part says less about the centre: then move the box no more than it takes to hold it
-        shown = np.zeros(2) if crowded else np.clip(half / track.half, 0, 1) ** 2
+        shown = np.zeros(2) if crowd else np.clip(half / track.half, 0, 1) ** 2
         fitting = np.clip(track.state[:2], high - track.half, low + track.half)
         centre = shown * (place.mean(0) + (low + high) / 2) / 2 + (1 - shown) * fitting
-        noise = config.noise * (config.crowd_noise if crowded else 1)
+        noise = float(np.hypot(config.noise, 0.7 * track.half.max() * np.sqrt(len(places) / len(place))))
+        noise *= config.crowd_noise if crowd else 1
         state, covariance = track.state[None], track.covariance[None]
         surprise = kalman.distance(state, covariance, centre[None], noise)[0] > config.manoeuvre
-        if track.silent or (surprise and not crowded):
+        if track.silent or (surprise and not crowd):
             covariance = kalman.loosen(covariance, 4.0, 4.0, 2.0)
         state, covariance = kalman.update(state, covariance, centre[None], noise)
         track.state, track.covariance = state[0], covariance[0]
         track.hits, track.silent, track.lost, track.seen = track.hits + 1, 0, False, track.state[:2].copy()
         track.pace += 0.1 * (track.speed - track.pace)
-        if not crowded:
+        if not crowd:
             half = np.clip(half, config.min_size / 4, config.max_size / 2)
             speed = np.where(half > track.half, config.growth, config.size_memory * np.maximum(shown, 0.2))
             track.half = track.half + speed * (half - track.half)
 
-    def _crowded(self, track: _Track) -> bool:
-        """True if another confirmed track overlaps this one: its events are then partly the other's."""
-        return any(
-            other is not track
+    def _crowd(self, track: _Track) -> list[_Track]:
+        """The confirmed tracks that overlap this one."""
+        return [
+            other
+            for other in self.tracks
+            if other is not track
             and other.id
             and not other.silent
-            and bool((np.abs(other.state[:2] - track.state[:2]) < other.half + track.half).all())
-            for other in self.tracks
-        )
+            and (np.abs(other.state[:2] - track.state[:2]) < other.half + track.half).all()
+        ]
 
     def _merge(self) -> None:
         """Two touching tracks that keep their distance for a while are one object: the older takes in the younger."""

@@ -1,0 +1,16 @@
+"""What the tests share: the folder of real recordings, which lies outside the project."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Real recordings, in $EVENTSNN_DATA or beside the project; tests that need them are skipped where they are not."""
+    root = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    folder = root / "recordings"
+    if not folder.is_dir():
+        pytest.skip(f"no recordings in {folder}; set EVENTSNN_DATA to the folder that holds recordings/")
+    return folder

@@ -1,0 +1,202 @@
+"""Tracking: the filter's laws, regions, records, and objects followed through crossings, gaps and cuts."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventsnn import Events
+from eventsnn.datasets.shapes import Shape, record
+from eventsnn.pipelines.demo import SHAPES, compare
+from eventsnn.pipelines.track import track
+from eventsnn.track import RegionDetector, Tracker, TrackerConfig, Tracks, kalman
+
+RANDOM = np.random.default_rng(1)
+
+
+def spread(n):
+    root = RANDOM.normal(size=(n, 4, 4))
+    return root @ root.transpose(0, 2, 1) + np.eye(4)
+
+
+def test_predicting_twice_is_predicting_once_for_longer():
+    state, covariance = RANDOM.normal(size=(3, 4)), spread(3)
+    once = kalman.predict(state, covariance, 3.0, 0.2)
+    twice = kalman.predict(*kalman.predict(state, covariance, 1.0, 0.2), 2.0, 0.2)
+    assert all(np.allclose(a, b) for a, b in zip(once, twice, strict=True))
+
+
+def test_the_update_is_the_conditional_gaussian():
+    """In information form: the precisions of prediction and measurement add up."""
+    state, covariance, measured = RANDOM.normal(size=(5, 4)), spread(5), RANDOM.normal(size=(5, 2))
+    look = np.eye(4)[:2]
+    precision = np.linalg.inv(covariance) + look.T @ look / 0.3**2
+    mean = np.linalg.solve(
+        precision, np.linalg.inv(covariance) @ state[..., None] + (look.T @ measured[..., None]) / 0.3**2
+    )
+    new_state, new_covariance = kalman.update(state, covariance, measured, 0.3)
+    assert np.allclose(new_state, mean[..., 0])
+    assert np.allclose(new_covariance, np.linalg.inv(precision))
+
+
+def test_distance_is_the_squared_mahalanobis_distance():
+    state = np.array([[1.0, 2.0, 0.0, 0.0]])
+    assert kalman.distance(state, np.diag([3.0, 8.0, 1.0, 1.0])[None], np.array([[3.0, 5.0]]), 1.0)[0] == pytest.approx(
+        2
+    )
+
+
+@pytest.mark.parametrize("sensor", [(64, 48), (700, 500)])
+def test_a_filled_box_is_one_region_with_its_borders(sensor):
+    detector = RegionDetector(sensor, scale=9.0, decay=0.5)
+    frame = torch.zeros(2, sensor[1], sensor[0])
+    frame[0, 10:31, 20:41] = 1
+    detector.add(frame)
+    (region,) = detector.find(20.0)
+    assert np.allclose(region.low, [21, 11], atol=detector.pool)
+    assert np.allclose(region.high, [39, 29], atol=detector.pool)
+
+
+def test_noise_and_lone_pixels_are_no_region():
+    torch.manual_seed(0)
+    detector = RegionDetector((128, 96), scale=9.0, decay=0.5)
+    for _ in range(20):
+        frame = torch.poisson(torch.full((2, 96, 128), 0.02))
+        frame[1, 40, 50] = 500
+        detector.add(frame)
+        assert detector.find(20.0) == []
+
+
+def rows(n):
+    return [(f, f * 5000, i, 1.25 * f, 2.0, 8.0, 6.5, 10.0, -3.0, 1.0, 0, 7) for f in range(1, n + 1) for i in (1, 2)]
+
+
+def test_records_survive_csv_and_know_their_rows(tmp_path):
+    tracks = Tracks.of(reversed(rows(4)))
+    tracks.to_csv(tmp_path / "t.csv")
+    assert list(Tracks.from_csv(tmp_path / "t.csv").rows()) == list(tracks.rows()) == rows(4)
+    assert tracks[tracks.id == 2].ids == [2]
+    later = (1, 5000, 1, 9.0, 2.0, 8.0, 6.5, 10.0, -3.0, 0.5, 1, 7)
+    assert Tracks.of([*rows(1), later]).x.tolist() == [9.0, 1.25]
+    tracks.to_mot(tmp_path / "t.txt")
+    assert (tmp_path / "t.txt").read_text().splitlines()[0] == "1,1,-2.75,-1.25,8.00,6.50,1,-1,-1,-1"
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="are not those of tracks"):
+        Tracks.from_csv(tmp_path / "other.csv")
+
+
+def test_no_events_no_tracks():
+    assert len(track(Events.empty(sensor=(1, 1)))) == 0
+    assert len(track(Events([5], [0], [0], [1], sensor=(1, 1)))) == 0
+    assert len(track([])) == 0
+
+
+def test_noise_gives_no_tracks():
+    events, _ = record([], (120, 90), "1s", noise_rate=5.0, hot_pixels=10)
+    assert len(track(events, dt="5ms")) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_crossing_shapes_keep_their_ids(seed):
+    events, truth = record(SHAPES, (240, 180), "2200ms", seed=seed, hot_pixels=10)
+    tracks = track(events)
+    assert len(tracks.ids) == 3
+    for followed in compare(tracks, truth, int(tracks.frame.max())):
+        assert followed.share > 0.98
+        assert followed.switches == 0
+        assert followed.median < 2
+        assert followed.largest < 5
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.integers(0, 4000), max_size=8), st.booleans())
+def test_the_cuts_of_a_stream_do_not_matter(cuts, single):
+    events, _ = record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 10.0))], (120, 80), "200ms", noise_rate=0.5)
+    edges = [0, *sorted(cuts), len(events)]
+    parts = [events[a:b] for a, b in itertools.pairwise(edges)]
+    if single:
+        parts = [events[k : k + 1] for k in range(len(events))]
+    whole = list(track(events).rows())
+    assert whole
+    assert list(track(parts).rows()) == whole
+
+
+def moving(gap):
+    """A disc in uniform motion; for a while, none of its events are seen."""
+    events, truth = record([Shape("circle", 24.0, (30.0, 60.0), (150.0, 0.0))], (240, 120), "1200ms", noise_rate=0.2)
+    hidden = (events.t > 500_000) & (events.t < 500_000 + gap)
+    return events[~hidden], truth
+
+
+@pytest.mark.parametrize("gap", [100_000, 250_000])
+def test_the_id_survives_a_gap_in_uniform_motion(gap):
+    events, truth = moving(gap)
+    tracks = track(events, dt="5ms")
+    (followed,) = compare(tracks, truth, int(tracks.frame.max()))
+    assert tracks.ids == [followed.id]
+    assert followed.share > (0.98 if gap == 100_000 else 0.85)
+
+
+def test_an_object_at_rest_is_remembered_where_it_stopped():
+    shape = Shape("square", 26.0, (40.0, 50.0), (120.0, 0.0))
+    there, _ = record([shape], (160, 100), "500ms", noise_rate=0.0)
+    back, _ = record([Shape("square", 26.0, (100.0, 50.0), (-120.0, 0.0))], (160, 100), "400ms", noise_rate=0.0)
+    events = Events.concatenate([there, Events(back.t + 1_500_000, back.x, back.y, back.p, sensor=back.sensor)])
+    tracks = track(events, dt="5ms")
+    assert tracks.ids == [1]
+    assert tracks.x[-1] == pytest.approx(100 - 0.4 * 120, abs=3)
+
+
+def test_sizes_are_checked():
+    with pytest.raises(ValueError, match="0 < min_size < max_size"):
+        Tracker((50, 50), 5000, TrackerConfig(min_size=50.0, max_size=20.0))
+    with pytest.raises(ValueError, match="dt must be at least 1 us"):
+        track(moving(0)[0], dt="0ms")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_missing_device_is_named():
+    with pytest.raises(ValueError, match="no CUDA device"):
+        track(moving(0)[0], device="cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_device_does_not_matter():
+    events, _ = moving(100_000)
+    here, there = track(events, dt="5ms"), track(events, dt="5ms", device="cuda")
+    assert here.ids == there.ids
+    assert np.allclose(here.x, there.x, atol=0.05)
+
+
+def test_spinning_marker(recordings):
+    tracks = track(recordings / "spinning-marker.evt2.raw")
+    assert tracks.ids == [1]
+    fit = np.loadtxt(recordings / "spinning-marker.track.csv", delimiter=",", comments="#")
+    first = 1_317_888
+    assert len(tracks) * 500 > 0.95 * 50_000
+    place = [np.interp(tracks.t_us - first, fit[:, 0], fit[:, k]) for k in (4, 5)]
+    assert np.median(np.hypot(tracks.x - place[0], tracks.y - place[1])) < 3
+
+
+def test_traffic(recordings):
+    """Two cars, drawn up from the pictures of the camera, and perhaps the third far away."""
+    tracks = track(recordings / "traffic.aedat4")
+    spans = {number: tracks[tracks.id == number] for number in tracks.ids}
+    near = [span for span in spans.values() if np.median(span.w) > 20]
+    assert len(near) == 2
+    windows = tracks.frame.max()
+    for span, start in zip(sorted(near, key=lambda span: span.x[0]), [(66, 232), (217, 166)], strict=True):
+        assert len(span) >= 0.9 * windows
+        assert np.hypot(span.x[0] - start[0], span.y[0] - start[1]) < 8
+        assert span.x[-1] > span.x[0]
+
+
+def test_moving_dark_box(recordings):
+    tracks = track(recordings / "moving-dark-box.aedat")
+    longest = max((tracks[tracks.id == number] for number in tracks.ids), key=len)
+    assert len(longest) * 20_000 > 0.75 * 39_810_046
+    assert np.median(longest.w) > 40

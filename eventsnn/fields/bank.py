@@ -12,9 +12,10 @@ approximations of Gaussian smoothing and Gaussian derivatives, arXiv 2311.11317.
 import torch
 from torch import Tensor
 
-from .derivatives import NORMALIZATIONS, derive_alternating, differentiate, hermite, normalize, require_orders
+from .derivatives import NORMALIZATIONS, derive_alternating, known_orders, require_orders
+from .differences import differentiate, hermite, normalize
 from .kernels import KERNELS, covariance, discrete_gaussian, require_window, sampled_exponent
-from .values import require_choice, require_fields, tensors, work_dtype
+from .values import readable, require_choice, require_fields, tensors, work_dtype
 
 COLUMNS = ("scale", "angle", "ratio", "x", "y", "dx", "dy")
 
@@ -44,17 +45,21 @@ def spatial_receptive_field(
       "sampled" (the density at `linspace(-domain, domain, size)`, domain 10 if not given).
     - normalization "gamma", "l1" (L1 norm of the continuous field), "none" or, sampled only, "norse".
 
+    Where orders cannot be checked without waiting (on an accelerator, under torch.compile) bad ones give NaN kernels.
+
     >>> spatial_receptive_field(1.0, 0.0, 1.0, 0.0, 0.0, 5, 1, 0)[2]
     tensor([ 0.0623,  0.1396,  0.0000, -0.1396, -0.0623])
     """
     require_keywords(size, domain, kernel, normalization)
     fields = torch.stack(torch.broadcast_tensors(*tensors(scale, angle, ratio, x, y)), -1)
     require_fields(fields)
-    dx, dy, top = require_orders(dx, dy, size, fields.device, window=kernel == "discrete")
+    orders, top = require_orders(dx, dy, size, fields.device, window=kernel == "discrete")
     if kernel == "sampled" and domain is None:
         domain = 10
-    orders = torch.stack(torch.broadcast_tensors(dx, dy), -1)
-    return build(fields, orders, size, top, domain, kernel, normalization, gamma, renormalize)
+    kernels = build(fields, orders, size, top, domain, kernel, normalization, gamma, renormalize)
+    if readable(orders):
+        return kernels
+    return torch.where(known_orders(orders, top)[..., None, None], kernels, torch.nan)
 
 
 def spatial_receptive_fields_with_derivatives(

@@ -93,43 +93,45 @@ def gaussian_kernel(
 def discrete_gaussian(
     cxx: Tensor, cxy: Tensor, cyy: Tensor, x: Tensor, y: Tensor, size: int, q: Tensor | None = None
 ) -> Tensor:
-    """The exact kernel (..., size, size) of covariance (cxx, cxy, cyy) about (x, y) [px]: two real matrix products.
+    """The exact kernel (..., size, size) of covariance (cxx, cxy, cyy) about (x, y) [px]: real matrix products.
 
-    The spectrum is real and even, so half of the frequencies along x suffice, counted twice except zero.
+    The spectrum T+ at (tx, ty) is that at (-tx, -ty), T- that of the mixed signs, so a quadrant of frequencies does:
+    (T+ + T-) cos cos - (T+ - T-) sin sin. A centre off the grid by a fraction f is linear interpolation, whose extra
+    variance f (1 - f) is taken out of the covariance: mean and covariance stay exact and nothing rings.
     """
     q = cxy.abs() if q is None else q
+    centre = torch.stack(torch.broadcast_tensors(x, y))
+    whole = centre.detach().floor()
+    right, down = (centre - whole).unbind(0)
+    cxx, cyy = cxx - right * (1 - right), cyy - down * (1 - down)
     n = 4 * size + 1  # frequencies: odd, and enough that the wrap-around is below 1e-12 for a std of size/2
-    unit = 2 * torch.pi / n
-    tx = unit * torch.arange(2 * size + 1, dtype=cxx.dtype, device=cxx.device)
-    ty = unit * torch.arange(-2 * size, 2 * size + 1, dtype=cxx.dtype, device=cxx.device)
-    lx, ly = (1 - tx.cos())[None, :], (1 - ty.cos())[:, None]
-    modes = torch.stack(torch.broadcast_tensors(lx, ly, ty.sin()[:, None] * tx.sin(), -lx * ly))  # (4, ty, tx)
-    diffusion = torch.stack(torch.broadcast_tensors(cxx, cyy, cxy, q), -1)
-    full = nullcontext() if cxx.dtype == torch.float64 else torch.autocast(cxx.device.type, enabled=False)
-    with full:  # autocast leaves float64 alone
-        spectrum = torch.exp(-torch.tensordot(diffusion, modes, 1))
-        cos_x, sin_x = _waves(tx, size, x)
-        cos_y, sin_y = _waves(ty, size, y)
-        twice = (1 + (tx > 0).to(tx)) / n**2
-        rows = spectrum @ (torch.cat([cos_x, sin_x], -2) * twice).mT  # (..., ty, 2 size)
-        rows = torch.cat([rows[..., :size], rows[..., size:]], -2)  # (..., 2 ty, size)
-        return torch.cat([cos_y, -sin_y], -1) @ rows
+    t = 2 * torch.pi / n * torch.arange(2 * size + 1, dtype=cxx.dtype, device=cxx.device)
+    low, sin = 1 - t.cos(), t.sin()
+    modes = [torch.outer(torch.ones_like(t), low), torch.outer(low, torch.ones_like(t)), torch.outer(low, low)]
+    first = (-cxx, -cyy, q)
+    rates = torch.stack(torch.broadcast_tensors(*first, -cxy, *first, cxy), -1).unflatten(-1, (2, 4))
+    exact = nullcontext() if cxx.dtype == torch.float64 else torch.autocast(cxx.device.type, enabled=False)
+    with exact:  # autocast leaves float64 alone
+        exponents = torch.tensordot(rates, torch.stack([*modes, torch.outer(sin, sin)]), 1)
+        plus, minus = exponents.exp().unbind(-3)  # (..., ty, tx)
+        spectra = torch.stack([plus + minus, minus - plus])
+        wave_x, wave_y = _waves(t, size, whole).unbind(1)
+        kernels = (wave_y @ spectra @ wave_x.mT).sum(0)
+    right, down = right[..., None, None], down[..., None, None]
+    kernels = torch.lerp(kernels[..., 1:, :], kernels[..., :-1, :], down)
+    return torch.lerp(kernels[..., 1:], kernels[..., :-1], right)
 
 
-def _waves(t: Tensor, size: int, centre: Tensor) -> tuple[Tensor, Tensor]:
-    """cos(t n) and sin(t n) (..., size, frequencies) moved to `centre`, which need not be on the grid.
-
-    A fraction f of a pixel is linear interpolation, whose extra variance f (1 - f) is taken out again: mean and
-    covariance stay exact and nothing rings.
+def _waves(t: Tensor, size: int, whole: Tensor) -> Tensor:
+    """(2, ..., size + 1, frequencies): cos(t n), sin(t n) at the window's pixels about `whole` and one before, weighted
+    so that frequency zero counts once and all others twice. Looked up in a table of all phases.
     """
-    whole = centre.detach().floor()[..., None]
-    f = centre[..., None] - whole
-    sharpen = torch.exp(f * (1 - f) * (1 - t.cos()))
-    moved_cos = sharpen * ((1 - f) * (t * whole).cos() + f * (t * (whole + 1)).cos())
-    moved_sin = sharpen * ((1 - f) * (t * whole).sin() + f * (t * (whole + 1)).sin())
-    phase = torch.arange(size, dtype=t.dtype, device=t.device)[:, None] - (size - 1) // 2
-    cos, sin, a, b = (t * phase).cos(), (t * phase).sin(), moved_cos[..., None, :], moved_sin[..., None, :]
-    return cos * a + sin * b, sin * a - cos * b
+    n = 2 * t.numel() - 1
+    phases = torch.arange(n, dtype=t.dtype, device=t.device)[:, None] * t
+    weight = math.sqrt(2) / n * (1 + (t > 0).to(t)) / 2
+    table = torch.stack([phases.cos() * weight, phases.sin() * weight])
+    pixel = torch.arange(size + 1, dtype=t.dtype, device=t.device) - (size + 1) // 2 - whole[..., None]
+    return table[:, pixel.remainder(n).long().clamp(0, n - 1)]
 
 
 def sampled_exponent(cxx: Tensor, cxy: Tensor, cyy: Tensor, x: Tensor, y: Tensor, size: int, domain: float) -> Tensor:

@@ -57,7 +57,7 @@ class FieldBank(torch.nn.Module):
             self._top = min(MAX_ORDER, size - 1) if kernel == "discrete" else MAX_ORDER
         else:
             dx, dy = orders.unbind(1)
-            self._top = require_orders(dx, dy, size, orders.device, window=kernel == "discrete")[2]
+            self._top = require_orders(dx, dy, size, orders.device, window=kernel == "discrete")[1]
         self.register_buffer("derivatives", derivatives.detach().to(torch.int64, copy=True))
         self.out_channels = len(derivatives) * (1 if aggregate else in_channels)
         if isinstance(bias, torch.nn.Parameter):

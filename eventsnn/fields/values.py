@@ -4,6 +4,7 @@ Building a bank of kernels must not wait for an accelerator and must run while t
 where reading is free: a CPU tensor, outside any tracing, transform or dispatch mode.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
@@ -60,11 +61,15 @@ def require(name: str, rule: str, value: Tensor, holds: Tensor) -> None:
 
 def require_fields(fields: Tensor) -> None:
     """Refuse fields (..., 5) whose scale or ratio is not positive, and anything that is not finite."""
-    for name, value in zip(("scale", "angle", "ratio", "x", "y"), fields.unbind(-1), strict=True):
-        if name in ("scale", "ratio"):
-            require(name, "positive and finite", value, (value > 0) & value.isfinite())
-        else:
-            require(name, "finite", value, value.isfinite())
+    if not readable(fields):
+        return
+    values = fields.detach().double().numpy()
+    fine = np.isfinite(values)
+    fine[..., [0, 2]] &= values[..., [0, 2]] > 0
+    if not fine.all():
+        *_, column = where = tuple(np.argwhere(~fine)[0])
+        rule = "positive and finite" if column in (0, 2) else "finite"
+        raise ValueError(f"{('scale', 'angle', 'ratio', 'x', 'y')[column]} must be {rule}, got {values[where]:g}")
 
 
 def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -1,0 +1,94 @@
+"""Directional derivatives of kernels: smooth once, then take compact differences.
+
+    d_x f(n) = (f(n+1) - f(n-1)) / 2      d_xx f(n) = f(n+1) - 2 f(n) + f(n-1)      X^i = d_xx^(i div 2) d_x^(i mod 2)
+    D_phi^m D_perp^n = (cos X + sin Y)^m (cos Y - sin X)^n, multiplied out
+
+Differences commute with the discrete Gaussian, so its properties carry over. d_xx is the three-point mask and never d_x
+twice, which cannot see the finest frequency. Orders may be tensors, one pair a kernel: all is table look-up and matrix
+products, so no value is ever read. Lindeberg 1993, Discrete derivative approximations with scale-space properties.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+# mean of |He_n| over a standard normal variable: the L1 norm of the n-th derivative of a Gaussian of variance 1
+GAUSSIAN_L1 = (
+    1.0,
+    0.7978845608028654,
+    0.9678828980765735,
+    1.5100130001304775,
+    2.800600300829837,
+    5.9100858213279786,
+    13.81559704715272,
+    35.14788722570391,
+    96.11236966216717,
+)
+
+
+def select(order: Tensor, table: Sequence[Sequence[float]] | Sequence[float]) -> Tensor:
+    """Row `order` of the table for every order; zeros where the table has no such row."""
+    rows = torch.tensor(table, dtype=order.dtype).to(order.device, non_blocking=True)
+    which = order[..., None] == torch.arange(len(rows), dtype=order.dtype, device=order.device)
+    return torch.tensordot(which.to(order.dtype), rows, 1)
+
+
+def axis_differences(size: int, top: int, like: Tensor) -> Tensor:
+    """(top + 1, size, size): the matrices of X^0 ... X^top on a line of `size` pixels with zeros outside."""
+    reach = (top + 1) // 2
+    n = torch.arange(size + 2 * reach, device=like.device)
+    offset = n[None, :] - n[:, None]
+    one = ((offset == 1).to(like.dtype) - (offset == -1).to(like.dtype)) / 2
+    two = (offset.abs() == 1).to(like.dtype) - 2 * (offset == 0).to(like.dtype)
+    powers = [(offset == 0).to(like.dtype), one]
+    for _ in range(2, top + 1):
+        powers.append(powers[-2] @ two)
+    inner = slice(reach, reach + size)
+    return torch.stack([power[inner, inner] for power in powers[: top + 1]])
+
+
+def direction_weights(angle: Tensor, m: Tensor, n: Tensor, top: int) -> Tensor:
+    """(..., top + 1, top + 1): the weight of Y^j X^i in D_phi^m D_perp^n, [j, i]."""
+    binomials = [[float(math.comb(order, k)) for k in range(top + 1)] for order in range(top + 1)]
+    k = torch.arange(top + 1, dtype=angle.dtype, device=angle.device)
+    p, q = k[:, None], k[None, :]
+    cs, sn, along, across = (value[..., None, None] for value in (angle.cos(), angle.sin(), m, n))
+    terms = select(m, binomials)[..., :, None] * (select(n, binomials) * (1 - 2 * (k % 2)))[..., None, :]
+    terms = terms * cs ** (p + across - q).clamp(min=0) * sn ** (along - p + q).clamp(min=0)  # (..., p, q)
+    by_power = torch.tensordot(terms, (p + q == k[:, None, None]).to(angle.dtype), ([-2, -1], [1, 2]))  # (..., i)
+    return by_power[..., None, :] * (k[:, None] + k == (along + across))
+
+
+def differentiate(field: Tensor, angle: Tensor, m: Tensor, n: Tensor, top: int) -> Tensor:
+    """D_phi^m D_perp^n of fields (..., size, size) with zeros outside, m + n <= top."""
+    if top == 0:
+        return field
+    powers = axis_differences(field.shape[-1], top, field)
+    along_x = torch.einsum("...yx,iux->...iyu", field, powers)
+    mixed = torch.einsum("...ji,...iyu->...jyu", direction_weights(angle, m, n, top), along_x)
+    return torch.einsum("jvy,...jyu->...vu", powers, mixed)
+
+
+def hermite(z: Tensor, order: Tensor, top: int) -> Tensor:
+    """He_order(z), the probabilists' Hermite polynomial, for z (..., size, size) and order (...) up to `top`."""
+    values = [torch.ones_like(z), z]
+    for k in range(2, top + 1):
+        values.append(z * values[-1] - (k - 1) * values[-2])
+    steps = torch.arange(top + 1, dtype=order.dtype, device=order.device)
+    return torch.einsum(
+        "...k,...kyx->...yx", (order[..., None] == steps).to(z.dtype), torch.stack(values[: top + 1], -3)
+    )
+
+
+def normalize(
+    kernels: Tensor, s1: Tensor, s2: Tensor, m: Tensor, n: Tensor, normalization: str, gamma: float
+) -> Tensor:
+    """Scale-normalise difference kernels (..., size, size): by s1^(gamma m) s2^(gamma n), or to the L1 norm."""
+    if normalization == "none":
+        return kernels
+    if normalization == "gamma":
+        return kernels * (s1 ** (gamma * m) * s2 ** (gamma * n))[..., None, None]
+    wanted = select(m, GAUSSIAN_L1) * select(n, GAUSSIAN_L1)
+    return kernels * (wanted / kernels.abs().sum((-2, -1)))[..., None, None]

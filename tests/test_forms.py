@@ -314,6 +314,20 @@ def test_backends_agree_with_the_loop(name, backend):
         equal(got[1], want[1], exact=False)
 
 
+@pytest.mark.parametrize("name", ["LIF", "LIFAdExRefrac", "Izhikevich"])
+def test_backends_agree_under_resets(name):
+    layer, x = make(name).double(), drive(name, T, B)
+    reset = torch.rand(T, B, generator=torch.Generator().manual_seed(3)) < 0.3
+    results = []
+    for backend in ("loop", "cpu"):
+        y = x.clone().requires_grad_()
+        with scan.backend(backend):
+            out, state = layer(y, reset=reset)
+        loss = sum((leaf**2).sum() for leaf in (out, *tree_leaves(state)))
+        results.append((out, state, torch.autograd.grad(loss, y)))
+    equal(*results, exact=False)
+
+
 def test_parameters_are_copied_buffers_under_their_names():
     th = torch.full((H,), 0.5)
     layer = forms.LIF(neurons.LIFParameters(v_th=th, v_leak=torch.zeros(H, 1)))

@@ -13,7 +13,7 @@ from torch.nn.functional import linear
 from ..neurons.model import Model, whole
 from ..neurons.state import map_state, reset_state
 from ..scan import scan, scan_recurrent
-from .operands import Matrices, dense, initial_at, mask_at, named_map, parameters_at, site_of, state_at
+from .operands import Matrices, Site, dense, initial_at, mask_at, named_map, parameters_at, site_of, state_at
 
 
 class Rule(NamedTuple):
@@ -22,7 +22,7 @@ class Rule(NamedTuple):
     owner: str  # for error messages
     step: Callable[..., tuple[Tensor, Any]]
     start: Callable[[Any], Any]  # input -> initial state in numbers
-    feedback: str | None = None  # state field that R multiplies; None: the step multiplies by its weights itself
+    feedback: str = ""  # state field that R multiplies; none: the step multiplies by its weights itself
     split: Callable[[Tensor], Any] = whole
     sparse: bool = False
 
@@ -60,6 +60,17 @@ def reset_step(x: Any, state: Any, params: Any, *, step: Any) -> tuple[Tensor, A
     return step(values, reset_state(state, mask, initial), params)
 
 
+def connect(rule: Rule, x: Tensor, params: Any, matrices: Matrices, site: Site) -> tuple[Any, Any, Any]:
+    """`(input, parameters, R)` as the step takes them: the input product done, other matrices with the parameters."""
+    w, r, g = (None if m is None else m.to(site.dtype) for m in matrices)
+    params = params if g is None else (params, g)
+    if w is None:
+        return x, params, None
+    if not rule.feedback:
+        return x, (params, w, r), None
+    return products(x.to(site.dtype), rule.split(w)), params, None if r is None else rule.split(r)
+
+
 def run(
     rule: Rule,
     input_tensor: Any,
@@ -78,37 +89,28 @@ def run(
     template = rule.start(input_tensor) if fresh or rule.feedback else None
     initial = initial_at(template, site) if fresh else None
     state = initial if state is None else state_at(state, template, site, x.dtype)
-
-    w, r, g = (None if m is None else m.to(site.dtype) for m in matrices)
-    values: Any = x
-    params = parameters_at(p, site) if g is None else (parameters_at(p, site), g)
-    feedback = attrgetter(rule.feedback) if rule.feedback and r is not None else None
-    pointwise = g is None and (r is None or feedback is not None)
-    if rule.feedback and w is not None:
-        values, r = products(x.to(site.dtype), rule.split(w)), None if r is None else rule.split(r)
-    elif w is not None:
-        params = (params, w, r)
+    mask = None if reset is None else mask_at(reset, site, x.shape[0] if over_time else None)
 
     step = rule.step
-    if over_time and feedback and reset is None:
-        backend = None if pointwise else "loop"
-        output, state = scan_recurrent(
-            step, values, state, params, r, spike=feedback, record_states=record_states, backend=backend
-        )
+    values, params, weights = connect(rule, x, parameters_at(p, site), matrices, site)
+    inner_product = matrices.coupling is not None or (matrices.input is not None and not rule.feedback)
+    keywords: dict[str, Any] = {"record_states": record_states, "backend": "loop" if inner_product else None}
+    if weights is not None and over_time and reset is None:
+        feedback = attrgetter(rule.feedback)
+        output, state = scan_recurrent(step, values, state, params, weights, spike=feedback, **keywords)
     else:
-        if feedback:
-            step, params, pointwise = functools.partial(fed_step, step=step, feedback=feedback), (params, r), False
-        if over_time:
-            if reset is not None:
-                mask = mask_at(reset, site, x.shape[0])
-                step, values, params = functools.partial(reset_step, step=step), (values, mask), (params, initial)
-            backend = None if pointwise else "loop"
-            output, state = scan(step, values, state, params, record_states=record_states, backend=backend)
-        else:
-            if reset is not None:
-                state = reset_state(state, mask_at(reset, site, None), initial)
+        if weights is not None:
+            step, params = functools.partial(fed_step, step=step, feedback=attrgetter(rule.feedback)), (params, weights)
+            keywords["backend"] = "loop"
+        if not over_time:
+            state = state if mask is None else reset_state(state, mask, initial)
             output, state = step(values if isinstance(values, tuple) else values.to(site.dtype), state, params)
             state = map_state(lambda value: value.clone() if value is output else value, state)
+        elif mask is None:
+            output, state = scan(step, values, state, params, **keywords)
+        else:
+            step = functools.partial(reset_step, step=step)
+            output, state = scan(step, (values, mask), state, (params, initial), **keywords)
 
     output, state = output.to(x.dtype), map_state(lambda value: value.to(x.dtype), state)
     return sparsify(output, state) if input_tensor.is_sparse else (output, state)

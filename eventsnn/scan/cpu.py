@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .layout import collapse, is_row, offsets
+from .layout import is_row, layout_of, offsets
 from .plan import PLANS, Plan
 from .source import emit, indent, load
 from .trace import Program, Value
@@ -68,13 +68,18 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     new = partial(torch.empty, dtype=plan.dtype)
     results = [new((steps, *shape)) for _ in range(plan.outputs)] + [new(shape) for _ in states]
     if save:
-        results += [new((-(-steps // CHUNK), *shape)) for _ in states]
+        results += [new((rows(steps), *shape)) for _ in states]
     arguments = Arguments()
     for name, tensors in (("x", xs), ("s", states), ("p", params)):
         arguments.read(name, tensors, timed=name == "x")
     kernel = compiled(forward_source, key, arguments.kinds(), save)
     run(kernel, arguments.values + [r.data_ptr() for r in results], steps, prod(shape))
     return [results[0].to(out), *results[1:]]
+
+
+def rows(steps: int) -> int:
+    """How many states are stored."""
+    return -(-steps // CHUNK)
 
 
 def backward(
@@ -130,9 +135,10 @@ class Arguments:
         for i, tensor in enumerate(tensors):
             if tensor is None:
                 continue
-            layout = collapse(tensor.shape[timed:], tensor.stride()[timed:])
+            layout = layout_of(tensor, timed)
             kind = "scalar" if not layout else "row" if is_row(layout) else "gather"
             self.names[f"{letter}{i}"] = kind + (" mask" if tensor.dtype == torch.bool else "")
+            self._keep.append(tensor)  # an address keeps nothing alive
             self.values.append(tensor.data_ptr())
             if timed:
                 self.values.append(tensor.stride(0))

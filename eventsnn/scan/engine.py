@@ -6,14 +6,14 @@ import contextlib
 import importlib.util
 import logging
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import fused, loop
-from .plan import plan_key
+from .plan import constant, plan_key
 from .tree import flatten, unflatten
 
 BACKENDS = ("loop", "cpu", "triton")
@@ -71,10 +71,8 @@ def scan(
     key = "" if chosen == "loop" else plan_key(runs, *site.signature())
     if not key:
         return loop.scan(step, x, state, params, record_states=record_states)
-    x_leaves, states, values = site.operands()
-    save = torch.is_grad_enabled() and any(t.requires_grad for t in (*x_leaves, *states, *values))
-    results = torch.ops.eventsnn.scan(key, chosen, x_leaves, states, values, save)
-    n = len(states)
+    results = fused.run(key, chosen, *site.operands())
+    n = len(site.state)
     return results[0], unflatten(results[1 : n + 1], site.forms[1])  # with record_states these are the recorded ones
 
 
@@ -135,7 +133,10 @@ class Site:
         return self.forms, kinds + (dtype,) * (counts[1] + counts[2]), counts
 
     def operands(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Inputs `[T, *S]`, states and parameters `[*S]`: views, expanded where they are smaller."""
+        """Inputs `[T, *S]`, states and parameters `[*S]`: views, expanded where they are smaller.
+
+        One value for all that wants no gradient stays as it is.
+        """
         like, steps = self.state[0], self.x[0].shape[0]
         values = [
             p.to(device=like.device, dtype=like.dtype)
@@ -147,7 +148,7 @@ class Site:
         return (
             [x if x.shape[1:] == shape else aligned(x, len(shape)).expand(steps, *shape) for x in self.x],
             [s if s.shape == shape else s.expand(shape) for s in self.state],
-            [p if p.shape == shape else p.expand(shape) for p in values],
+            [p if p.shape == shape or (p.numel() == 1 and not p.requires_grad) else p.expand(shape) for p in values],
         )
 
 
@@ -161,12 +162,16 @@ def transformed(tensor: Tensor) -> bool:
     return not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
-@cache
+INSTALLED: dict[str, bool] = {}
+
+
+@constant
 def installed(package: str) -> bool:
-    if importlib.util.find_spec(package) is not None:
-        return True
-    logging.getLogger("eventsnn").warning("%s is not installed: scans run on the slow backend 'loop'", package)
-    return False
+    if package not in INSTALLED:
+        INSTALLED[package] = importlib.util.find_spec(package) is not None
+        if not INSTALLED[package]:
+            logging.getLogger("eventsnn").warning("%s is not installed: scans run on the slow backend 'loop'", package)
+    return INSTALLED[package]
 
 
 def interpreted() -> bool:

@@ -25,6 +25,15 @@ def collapse(shape: tuple[int, ...], strides: tuple[int, ...]) -> Layout:
     return () if len(dims) == 1 and dims[0][1] == 0 else tuple(dims)
 
 
+def layout_of(tensor: Tensor, timed: bool) -> Layout:
+    """The layout of a tensor, of one step of it if its first axis is time."""
+    if tensor.numel() == 1:
+        return ()
+    if tensor.is_contiguous():
+        return ((tensor.numel() // (tensor.shape[0] if timed else 1), 1),) if tensor.numel() else ()
+    return collapse(tensor.shape[timed:], tensor.stride()[timed:])
+
+
 def is_row(layout: Layout) -> bool:
     """Whether element n lies at offset n."""
     return len(layout) == 1 and layout[0][1] == 1

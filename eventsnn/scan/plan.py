@@ -32,10 +32,10 @@ class Plan:
     ) -> None:
         self.step, self.forms, self.count, self.kinds = step, forms, count, kinds
         self.dtype = kinds[count[0]]
-        self._flat = step_function(step, forms, count)
+        self.flat = step_function(step, forms, count)
         self._names = [f"{c}{i}" for c, size in zip("xsp", count, strict=True) for i in range(size)]
         self._examples = [torch.ones(1, dtype=kind) for kind in kinds]
-        self.forward = trace(lambda *leaves: [*(pair := self._flat(*leaves))[0], *pair[1]], self._names, self._examples)
+        self.forward = trace(lambda *leaves: [*(pair := self.flat(*leaves))[0], *pair[1]], self._names, self._examples)
         self.outputs = len(self.forward.outputs) - count[1]
         self.differentiable = tuple(kind != torch.bool for kind in kinds)
         everything = self.vjp(self.differentiable, (True,) * self.outputs)
@@ -51,7 +51,7 @@ class Plan:
 
         def product(*arguments: Tensor) -> list[Tensor]:
             leaves = [a.detach().requires_grad_(d) for a, d in zip(arguments[:n], self.differentiable, strict=True)]
-            outputs, states = self._flat(*leaves)
+            outputs, states = self.flat(*leaves)
             ends = [o for o, seed in zip(outputs, seeds, strict=True) if seed] + states
             pairs = [(end, g) for end, g in zip(ends, arguments[n:], strict=True) if end.requires_grad]
             asked = [leaf for leaf in leaves if leaf.requires_grad]
@@ -84,10 +84,16 @@ def identity(step: Any) -> Any:
     return step
 
 
+def constant(function: Any) -> Any:
+    """What `torch.compiler.assume_constant_result` does, without its import of the compiler (a second, and triton)."""
+    function._dynamo_marked_constant = True
+    return function
+
+
 FOUND: dict[Any, str] = {}
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@constant
 def plan_key(step: Callable[..., Any], forms: Any, kinds: tuple[torch.dtype, ...], count: tuple[int, int, int]) -> str:
     """The key of the plan for this step in `PLANS`, "" where it cannot be fused (which is said once)."""
     wanted = (identity(step), forms, kinds)

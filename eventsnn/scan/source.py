@@ -7,12 +7,12 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from .trace import Program, Value
+from .trace import Node, Program, Value
 
 
 def emit(
@@ -21,8 +21,12 @@ def emit(
     templates: Mapping[str, str],
     constant: Callable[[float], str],
     prefix: str,
+    exact: tuple[Container[Node], Mapping[str, str]] = ((), {}),
 ) -> tuple[list[str], list[str]]:
-    """One assignment a node, and the expressions of the outputs. Inputs are called as in `names`, nodes get the prefix."""
+    """One assignment a node, and the expressions of the outputs. Inputs are called as in `names`, nodes get the prefix.
+
+    `exact` is a set of nodes and templates for the nodes that are not in it.
+    """
     called: dict[Value, str] = {name: names.get(name, name) for name in program.inputs}
 
     def written(value: Value) -> str:
@@ -31,7 +35,8 @@ def emit(
     lines = []
     for node in program.nodes:
         called[node.name] = prefix + node.name
-        lines.append(f"{called[node.name]} = " + templates[node.op].format(*map(written, node.args)))
+        template = templates[node.op] if node in exact[0] else exact[1].get(node.op, templates[node.op])
+        lines.append(f"{called[node.name]} = " + template.format(*map(written, node.args)))
     return lines, [written(value) for value in program.outputs]
 
 

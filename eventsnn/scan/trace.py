@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from .tree import flatten, unflatten
 
@@ -149,6 +148,8 @@ REWRITE["mul_scalar"] = REWRITE["mul"]
 
 def trace(function: Callable[..., list[Tensor]], names: list[str], examples: list[Tensor]) -> Program:
     """The program of a function of one-element tensors that returns a list of them (or of numbers)."""
+    from torch.fx.experimental.proxy_tensor import make_fx  # imports triton where it is installed
+
     graph = _isolated(lambda: make_fx(function)(*examples))
     b = Builder()
     values: dict[Any, Value] = {}

@@ -111,6 +111,38 @@ def backward(
     return [r.to(outs[i]) if i < len(outs) else r for i, r in enumerate(results)]
 
 
+def stepper(
+    direction: str,
+    key: str,
+    moving: list[tuple[str, list[Tensor], bool]],
+    still: list[tuple[str, list[Tensor], bool]],
+    results: list[tuple[Tensor, int | None]],
+    variant: Any,
+) -> Callable[[int], None]:
+    """A function that runs one step, t, of a kernel.
+
+    Tensors of `moving` are read at t, those of `still` as they are; a result `(tensor, k)` is written at t + k, at its
+    start where k is None.
+    """
+    arguments = Arguments()
+    order = "xspcgh"
+    for letter, tensors, timed in sorted(moving + still, key=lambda group: order.index(group[0])):
+        moves = any(group[0] == letter for group in moving)
+        first = [t[:1] if timed else t[0] for t in tensors] if moves else tensors
+        arguments.read(letter, first, timed, [t.stride(0) * t.element_size() * moves for t in tensors])
+    for tensor, k in results:
+        arguments.values.append(tensor.data_ptr() + (k or 0) * tensor.stride(0) * tensor.element_size())
+        arguments.advance.append(0 if k is None else tensor.stride(0) * tensor.element_size())
+    kernel = compiled({"forward": forward_source, "backward": backward_source}[direction], key, arguments.kinds(), variant)
+    neurons = results[-1][0][0].numel() if results[-1][1] is not None else results[-1][0].numel()
+    pairs = list(zip(arguments.values, arguments.advance, strict=True))
+
+    def step(t: int, keep: Any = (arguments, results)) -> None:
+        kernel(*[value + t * move for value, move in pairs], 1, neurons, 0, neurons)
+
+    return step
+
+
 def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tensor]) -> str:
     """Both kernels as text, as for inputs that want all gradients."""
     plan = PLANS[key]
@@ -128,10 +160,13 @@ class Arguments:
 
     def __init__(self) -> None:
         self.values: list[int] = []
+        self.advance: list[int] = []  # bytes from one step to the next, where the steps run one by one
         self.names: dict[str, str] = {}
         self._keep: list[Tensor] = []
 
-    def read(self, letter: str, tensors: Sequence[Tensor | None], timed: bool = False) -> None:
+    def read(
+        self, letter: str, tensors: Sequence[Tensor | None], timed: bool = False, advance: Sequence[int] | None = None
+    ) -> None:
         for i, tensor in enumerate(tensors):
             if tensor is None:
                 continue
@@ -139,12 +174,12 @@ class Arguments:
             kind = "scalar" if not layout else "row" if is_row(layout) else "gather"
             self.names[f"{letter}{i}"] = kind + (" mask" if tensor.dtype == torch.bool else "")
             self._keep.append(tensor)  # an address keeps nothing alive
-            self.values.append(tensor.data_ptr())
-            if timed:
-                self.values.append(tensor.stride(0))
+            values = [tensor.data_ptr()] + [tensor.stride(0)] * timed
             if kind == "gather":
                 self._keep.append(offsets(layout))
-                self.values.append(self._keep[-1].data_ptr())
+                values.append(self._keep[-1].data_ptr())
+            self.values += values
+            self.advance += [advance[i] if advance else 0] + [0] * (len(values) - 1)
 
     def kinds(self) -> tuple[tuple[str, str], ...]:
         return tuple(self.names.items())

@@ -14,12 +14,11 @@ from math import prod
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 from triton import knobs
 
 from .layout import is_row, layout_of
-from .plan import PLANS, Plan
+from .plan import PLANS
 from .source import emit, indent, load
 from .trace import Program, Value
 
@@ -286,6 +285,31 @@ def run(
     grid = (-(-neurons // BLOCK),)
     with torch.cuda.device_of(results[0]):  # a kernel is launched on the current device
         kernel[grid](*arguments.values, *results, steps, neurons, BLOCK=BLOCK, num_warps=WARPS, enable_fp_fusion=False)
+
+
+def stepper(
+    direction: str,
+    key: str,
+    moving: list[tuple[str, list[Tensor], bool]],
+    still: list[tuple[str, list[Tensor], bool]],
+    results: list[tuple[Tensor, int | None]],
+    variant: Any,
+) -> Callable[[int], None]:
+    """A function that runs one step, t, of a kernel; see the CPU's."""
+    write = {"forward": forward_source, "backward": backward_source}[direction]
+    order = "xspcgh"
+    groups = sorted(moving + still, key=lambda group: order.index(group[0]))
+    moves = {group[0] for group in moving}
+
+    def step(t: int) -> None:
+        arguments = Arguments()
+        for letter, tensors, timed in groups:
+            now = [v[t : t + 1] if timed else v[t] for v in tensors] if letter in moves else tensors
+            arguments.read(letter, now, timed)
+        written = [tensor if k is None else tensor[t + k] for tensor, k in results]
+        run(write, key, arguments, written, 1, written[-1].numel(), variant)
+
+    return step
 
 
 def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tensor]) -> str:

@@ -110,8 +110,8 @@ def run(config: Config) -> Survey:
         "polarity": on,
         "hot pixels": f"{len(hot)}" + (f"  {shown}" if hot else ""),
         "time": f"{facts.steps_back} steps back, {recording.report.wraps} roll-overs, largest gap {longest}",
-        **{name: str(value) for name, value in recording.metadata.items()},
     }
-    for name, text in lines.items():
+    told = {name: str(value) for name, value in recording.metadata.items() if name not in lines}
+    for name, text in (lines | told).items():
         print(f"{name:12} {text}")
     return facts

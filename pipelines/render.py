@@ -34,6 +34,8 @@ class Config:
 
 def run(config: Config) -> Path:
     """Write the video; each picture shows the events since the one before."""
+    if config.fps <= 0:
+        raise ValueError(f"fps must be positive, got {config.fps}")
     if config.slowdown is not None and config.slowdown <= 0:
         raise ValueError(f"slowdown must be positive, got {config.slowdown}")
     with eventsnn.io.open(config.recording) as recording, whole(config.out) as path:

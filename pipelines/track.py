@@ -118,7 +118,10 @@ class Plan:
 
 def plan(facts: Survey, config: Config) -> Plan:
     """Window length and tracker for a recording. Raises ValueError for settings that cannot be."""
-    device = torch.device(config.device)
+    try:
+        device = torch.device(config.device)
+    except RuntimeError:
+        raise ValueError(f"no device is called {config.device!r}; there are cpu, cuda, cuda:1, ...") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {config.device}: this machine has no CUDA device, or torch was built without CUDA")
     dt = choose_dt(facts.rate) if config.dt == "auto" else microseconds(config.dt)

@@ -27,7 +27,10 @@ def whole(target: str | os.PathLike[str]) -> Iterator[Path]:
     final = final.parent.resolve() / final.name
     if not final.parent.is_dir():
         raise FileNotFoundError(f"{final.parent}: there is no such folder to write {final.name} to")
-    room = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    try:
+        room = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".part", dir=final.parent))
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot write here: {error.strerror}", str(final)) from None
     path = room / final.name
     try:
         yield path

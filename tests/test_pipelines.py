@@ -1,0 +1,190 @@
+"""The commands, as a person types them: what they write, and one clear line for what they cannot do."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import h5py
+import numpy as np
+import pytest
+import torch
+
+import eventsnn
+from eventsnn import draw, to_frames
+from eventsnn.cli import COMMANDS, main
+from eventsnn.datasets.shapes import Shape, record
+from eventsnn.pipelines import demo, track
+from eventsnn.pipelines.info import survey
+from eventsnn.track import Tracks
+
+
+@pytest.fixture(scope="module")
+def disc(tmp_path_factory):
+    """A file with one disc that moves for 300 ms."""
+    events, _ = record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 0.0))], (120, 80), "300ms", hot_pixels=1)
+    path = tmp_path_factory.mktemp("disc") / "disc.raw"
+    eventsnn.write(path, events)
+    return path
+
+
+def pictures(path):
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_track_writes_table_video_and_picture(disc, tmp_path, capsys):
+    out = tmp_path / "result"
+    assert main(["track", str(disc), "--out", str(out)]) == 0
+    assert sorted(os.listdir(out)) == ["tracks.csv", "tracks.mp4", "tracks.png"]
+    assert list(Tracks.from_csv(out / "tracks.csv").rows()) == [
+        tuple(round(v, 2) if isinstance(v, float) else v for v in row) for row in track.track(disc).rows()
+    ]
+    frames = pictures(out / "tracks.mp4")
+    assert len(frames) > 20
+    assert frames[0].shape == (320, 480, 3)
+    assert (abs(frames[len(frames) // 2].astype(int) - draw.colour(1)).max(2) < 60).sum() > 100
+    assert cv2.imread(str(out / "tracks.png")).shape == (640, 960, 3)
+    assert "1 objects in 300 ms" in capsys.readouterr().out
+    (out / "note.txt").write_text("mine")
+    assert main(["track", str(disc), "--out", str(out), "--no-video"]) == 0
+    assert (out / "note.txt").read_text() == "mine"
+
+
+def test_track_names_its_folder_after_the_recording(disc, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["track", str(disc), "--no-video"]) == 0
+    assert sorted(os.listdir("disc.raw.tracks")) == ["tracks.csv", "tracks.png"]
+
+
+def test_frames_hold_every_event(disc, tmp_path):
+    out = tmp_path / "frames.h5"
+    assert main(["frames", str(disc), "--dt", "10ms", "-o", str(out)]) == 0
+    events = eventsnn.read(disc)
+    with h5py.File(out) as file:
+        stored = torch.from_numpy(file["frames"][:].astype(np.float32))
+        assert dict(file["frames"].attrs)["dt_us"] == 10_000
+    assert torch.equal(stored, to_frames(events, "10ms"))
+    assert main(["frames", str(disc), "--dt", "10ms", "--binary", "-o", str(out)]) == 0
+    with h5py.File(out) as file:
+        assert np.array_equal(file["frames"][:], to_frames(events, "10ms", binary=True).numpy())
+
+
+def test_render_plays_for_some_seconds(disc, tmp_path):
+    assert main(["render", str(disc), "-o", str(tmp_path / "clip.mp4")]) == 0
+    frames = pictures(tmp_path / "clip.mp4")
+    assert 145 <= len(frames) <= 151
+    assert frames[0].shape == (320, 480, 3)
+
+
+def test_info_tells_what_is_in_the_file(disc, capsys):
+    assert main(["info", str(disc)]) == 0
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if len(line.split()) > 1)
+    events = eventsnn.read(disc)
+    assert told["format"] == "EVT3"
+    assert told["sensor"] == "120x80"
+    assert told["events"] == f"{len(events):,}"
+
+
+def test_survey_of_a_real_recording(recordings):
+    with eventsnn.open(recordings / "spinning-marker.evt2.raw") as recording:
+        facts = survey(recording, recording.sensor)
+    assert (facts.events, facts.on, facts.duration) == (539_481, 367_855, 50_000)
+    assert {pixel[:2] for pixel in facts.hot_pixels()} >= {(565, 296), (284, 104)}
+
+
+def test_demo_follows_every_object_with_one_id(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    assert sorted(os.listdir("demo")) == ["demo.raw", "tracks.csv", "tracks.mp4", "tracks.png"]
+    with Path("demo/tracks.csv").open() as file:
+        ids = {row["id"] for row in csv.DictReader(file)}
+    assert ids == {"1", "2", "3"}
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
+    assert [row[0] for row in rows] == [shape.kind for shape in demo.SHAPES]
+    for row in rows:
+        assert float(row[2].rstrip("%")) > 98
+        assert float(row[3]) < 2
+        assert row[-1] == "0"
+
+
+@pytest.fixture
+def bad(disc, tmp_path):
+    """A folder with things that are no recordings, and one that is."""
+    (tmp_path / "empty.raw").touch()
+    cv2.imwrite(str(tmp_path / "picture.png"), np.zeros((40, 40, 3), np.uint8))
+    (tmp_path / "picture.png").rename(tmp_path / "picture.raw")
+    (tmp_path / "cut.raw").write_bytes(disc.read_bytes()[:-3])
+    (tmp_path / "folder").mkdir()
+    shutil.copy(disc, tmp_path / "good.raw")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("missing.raw", "missing.raw: No such file"),
+        ("empty.raw", "the file is empty"),
+        ("picture.raw", "not an event file"),
+        ("cut.raw", "ends inside a record"),
+        ("folder", "folder: Is a directory"),
+        ("good.raw -o nowhere/x", "no such folder"),
+        ("good.raw -o /proc/x", "cannot write here"),
+    ],
+)
+@pytest.mark.parametrize("command", ["track", "frames", "render"])
+def test_bad_input_ends_in_one_line_and_leaves_nothing(bad, monkeypatch, capsys, command, arguments, message):
+    monkeypatch.chdir(bad)
+    before = sorted(os.listdir())
+    words = arguments.split() if "-o" in arguments else [arguments, "-o", "out"]
+    if command == "track":
+        words = ["--out" if word == "-o" else word for word in words]
+    assert main([command, *words]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.splitlines()[-1].startswith("eventsnn: ")
+    assert captured.out == ""
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("track good.raw --device gpu7", "no device is called 'gpu7'"),
+        ("track good.raw --dt soon", "not a duration"),
+        ("track good.raw --min-size -1", "0 < min_size"),
+        ("render good.raw -o out --fps 0", "fps must be positive"),
+        ("render good.raw -o out --slowdown 0", "slowdown must be positive"),
+        ("frames good.raw -o out --dt 0us", "at least 1 us"),
+    ],
+)
+def test_bad_settings(bad, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(bad)
+    before = sorted(os.listdir())
+    assert main(arguments.split()) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(os.listdir()) == before
+
+
+def test_an_error_while_writing_leaves_nothing(disc, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "tracks.png")
+
+    monkeypatch.setattr(track, "save", full)
+    assert main(["track", str(disc)]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    done = subprocess.run([sys.executable, "-m", "eventsnn.cli", command, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "usage: eventsnn" in done.stdout

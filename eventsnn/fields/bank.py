@@ -112,19 +112,26 @@ def build(
     normalization: str,
     gamma: float,
     renormalize: bool = True,
+    shared: Tensor | None = None,
 ) -> Tensor:
     """The bank (..., size, size) of checked `fields` (..., 5): scale, angle, ratio, x, y, and `orders` (..., 2).
 
-    `top` is the largest total order. Built in float64 and returned in the dtype of the fields.
+    `top` is the largest total order. With `shared` (n,) there are fewer fields (k, 5) than orders (n, 2): it says which
+    field each kernel derives, so that every field is smoothed once. Built in float64, returned in the fields' dtype.
     """
     work = work_dtype(fields.device)
+    if shared is not None and kernel == "sampled":
+        fields, shared = fields[shared], None
     scale, angle, ratio, x, y = fields.to(work).unbind(-1)
     m, n = orders.to(work).unbind(-1)
     pitch = 1.0 if domain is None else 2 * domain / (size - 1)
     s1, s2 = scale.sqrt() * ratio, scale.sqrt() / ratio
     if kernel == "discrete":
         s1, s2, x, y = s1 / pitch, s2 / pitch, x / pitch, y / pitch
-        field = _window(discrete_gaussian(*covariance(s1, s2, angle), x, y, size), m, n, size, top, renormalize)
+        field = discrete_gaussian(*covariance(s1, s2, angle), x, y, size)
+        if shared is not None:
+            field, s1, s2, angle = field[shared], s1[shared], s2[shared], angle[shared]
+        field = _window(field, m, n, size, top, renormalize)
         kernels = normalize(differentiate(field, angle, m, n, top), s1, s2, m, n, normalization, gamma)
         return kernels.to(fields.dtype)
     assert domain is not None  # the sampled kernel's callers fill in their default

@@ -50,15 +50,14 @@ def axis_differences(size: int, top: int, like: Tensor) -> Tensor:
 
 
 def direction_weights(angle: Tensor, m: Tensor, n: Tensor, top: int) -> Tensor:
-    """(..., top + 1, top + 1): the weight of Y^j X^i in D_phi^m D_perp^n, [j, i]."""
+    """(..., top + 1): the weights of X^i Y^(m+n-i) in D_phi^m D_perp^n."""
     binomials = [[float(math.comb(order, k)) for k in range(top + 1)] for order in range(top + 1)]
     k = torch.arange(top + 1, dtype=angle.dtype, device=angle.device)
-    p, q = k[:, None], k[None, :]
-    cs, sn, along, across = (value[..., None, None] for value in (angle.cos(), angle.sin(), m, n))
-    terms = select(m, binomials)[..., :, None] * (select(n, binomials) * (1 - 2 * (k % 2)))[..., None, :]
-    terms = terms * cs ** (p + across - q).clamp(min=0) * sn ** (along - p + q).clamp(min=0)  # (..., p, q)
-    by_power = torch.tensordot(terms, (p + q == k[:, None, None]).to(angle.dtype), ([-2, -1], [1, 2]))  # (..., i)
-    return by_power[..., None, :] * (k[:, None] + k == (along + across))
+    cs, sn, m, n = (value[..., None] for value in (angle.cos(), angle.sin(), m, n))
+    along = select(m[..., 0], binomials) * cs**k * sn ** (m - k).clamp(min=0)
+    across = select(n[..., 0], binomials) * (-sn) ** k * cs ** (n - k).clamp(min=0)
+    product = along[..., :, None] * across[..., None, :]  # (..., p, q), the powers of X of the two factors
+    return torch.tensordot(product, (k[:, None] + k == k[:, None, None]).to(k), ([-2, -1], [1, 2]))
 
 
 def differentiate(field: Tensor, angle: Tensor, m: Tensor, n: Tensor, top: int) -> Tensor:
@@ -66,9 +65,11 @@ def differentiate(field: Tensor, angle: Tensor, m: Tensor, n: Tensor, top: int) 
     if top == 0:
         return field
     powers = axis_differences(field.shape[-1], top, field)
-    along_x = torch.einsum("...yx,iux->...iyu", field, powers)
-    mixed = torch.einsum("...ji,...iyu->...jyu", direction_weights(angle, m, n, top), along_x)
-    return torch.einsum("jvy,...jyu->...vu", powers, mixed)
+    weights = direction_weights(angle, m, n, top)
+    along_x = torch.einsum("...yx,iux->...yiu", field, powers) * weights[..., None, :, None]
+    rest = (m + n)[..., None] - torch.arange(top + 1, dtype=m.dtype, device=m.device)
+    along_y = powers[rest.long().clamp(0, top)].movedim(-3, -1)  # (..., v, y, i); weights of negative powers are zero
+    return along_y.flatten(-2) @ along_x.flatten(-3, -2)
 
 
 def hermite(z: Tensor, order: Tensor, top: int) -> Tensor:

@@ -69,13 +69,21 @@ class FieldBank(torch.nn.Module):
         self._cache: tuple[list[Tensor], list[Any], Tensor] | None = None
 
     def _fields(self) -> Tensor:
-        """(n, 5): scale, angle, ratio, x, y of every kernel in natural units."""
+        """(k, 5): scale, angle, ratio, x, y of every field in natural units, before differentiation."""
         raise NotImplementedError
+
+    def _shared(self) -> Tensor | None:
+        """(n,): the field that each kernel derives, or None for one field a kernel, k = n."""
+        return None
+
+    def _rows(self) -> Tensor:
+        fields, shared = self._fields(), self._shared()
+        return fields if shared is None else fields[shared]
 
     @property
     def rf_parameters(self) -> Tensor:
         """The table (n, 7): scale, angle, ratio, x, y in natural units, and the derivative orders dx, dy."""
-        fields = self._fields()
+        fields = self._rows()
         return torch.cat([fields, self.derivatives.to(fields.dtype)], 1)
 
     @property
@@ -138,6 +146,7 @@ class FieldBank(torch.nn.Module):
             self.kernel,
             self.normalization,
             self.gamma,
+            shared=self._shared(),
         )
 
     def _oriented(self, kernels: Tensor) -> Tensor:
@@ -145,7 +154,7 @@ class FieldBank(torch.nn.Module):
 
     def _check(self) -> None:
         """Refuse parameters that make no field; warn once where the window is too small for them."""
-        fields = on_host(self._fields())
+        fields = on_host(self._rows())
         orders = on_host(self.derivatives)
         if fields is None or orders is None:
             return

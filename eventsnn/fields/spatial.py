@@ -80,7 +80,7 @@ class SpatialReceptiveField2d(FieldBank):
 class _Generated(FieldBank):
     """Fields whose five parameters are vectors named after GENERATORS (`log_scales` and `log_ratios` in logs)."""
 
-    index: Tensor | None
+    index: Tensor | None  # (k, 5): which scale, angle, ratio, x, y each field takes
 
     def __init__(
         self,
@@ -107,8 +107,8 @@ class _Generated(FieldBank):
         pairs = derivative_pairs(derivatives).to(first.device)
         super().__init__(in_channels, size, pairs.repeat(len(index), 1), **options)
         self.optimize_log = optimize_log
-        values, shared = self._store(given, index.repeat_interleave(len(pairs), 0))
-        self.register_buffer("index", shared)
+        values, kept = self._store(given, index, len(pairs))
+        self.register_buffer("index", kept)
         learned = (optimize_scales, optimize_angles, optimize_ratios, optimize_x, optimize_y)
         for name, value, learn in zip(GENERATORS, values, learned, strict=True):
             if optimize_log and name in ("scales", "ratios"):
@@ -121,7 +121,8 @@ class _Generated(FieldBank):
                 self._buffers[name] = value
         self._check()
 
-    def _store(self, generators: list[Tensor], index: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def _store(self, generators: list[Tensor], index: Tensor, n_pairs: int) -> tuple[list[Tensor], Tensor | None]:
+        """What to keep of the generators, and of the index of the fields, each derived `n_pairs` times."""
         raise NotImplementedError
 
     def _natural(self, name: str) -> Tensor:
@@ -158,8 +159,13 @@ class SampledSpatialReceptiveField2d(_Generated):
     (6, torch.Size([2]))
     """
 
-    def _store(self, generators: list[Tensor], index: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def _store(self, generators: list[Tensor], index: Tensor, n_pairs: int) -> tuple[list[Tensor], Tensor | None]:
         return generators, index
+
+    def _shared(self) -> Tensor | None:
+        assert self.index is not None
+        n, k = len(self.derivatives), len(self.index)
+        return torch.arange(k, device=self.derivatives.device).repeat_interleave(n // k)
 
 
 class ParameterizedSpatialReceptiveField2d(_Generated):
@@ -175,5 +181,6 @@ class ParameterizedSpatialReceptiveField2d(_Generated):
     (6, torch.Size([6]))
     """
 
-    def _store(self, generators: list[Tensor], index: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def _store(self, generators: list[Tensor], index: Tensor, n_pairs: int) -> tuple[list[Tensor], Tensor | None]:
+        index = index.repeat_interleave(n_pairs, 0)
         return [values[which] for values, which in zip(generators, index.unbind(1), strict=True)], None

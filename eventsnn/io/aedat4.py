@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
+from numba import njit
 
 from ..events import Events
 from .errors import EventFormatError
@@ -102,9 +103,39 @@ def decode(run: Pass) -> Iterator[None]:
                     return
                 report.skipped_bytes += reader.offset - offset
                 continue
-            store(run, (elements["t"], elements["x"], elements["y"], elements["p"] & 1), offset)
+            _store(run, elements, offset)
             run.mark = Mark(reader.offset)
             yield
+
+
+def _store(run: Pass, elements: np.ndarray[Any, Any], offset: int) -> None:
+    """Puts a packet behind the events there are: in one sweep if all lie on the sensor, else with the slower checks."""
+    columns, count = run.columns, len(elements)
+    words = np.require(elements.view(np.int64), requirements="A")
+    width, height = run.header.sensor or (1 << 15, 1 << 15)
+    last = columns.last if columns.last is not None else -(2**63)
+    made, back, last = _unpack(words, width, height, last, *columns.space(count))
+    if made < count:
+        store(run, (elements["t"], elements["x"], elements["y"], elements["p"] & 1), offset)
+    elif count:
+        columns.count += count
+        columns.last = last
+        run.report.events += count
+        run.report.steps_back += back
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _unpack(words: Any, width: int, height: int, last: int, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int, int]:
+    back = 0
+    for i in range(len(words) // 2):
+        now, rest = words[2 * i], words[2 * i + 1]
+        column, row = rest & 0xFFFF, (rest >> 16) & 0xFFFF
+        if column >= width or row >= height:
+            return i, back, last
+        back += now < last
+        last = now
+        t[i], x[i], y[i], p[i] = now, column, row, (rest >> 32) & 1
+    return len(words) // 2, back, last
 
 
 class _Lost(EventFormatError):
@@ -137,14 +168,20 @@ def _expand(payload: bytes, code: int) -> bytes:
 def _lz4(payload: bytes) -> bytes:
     import lz4.frame
 
-    expander = lz4.frame.LZ4FrameDecompressor()
-    try:
-        data = expander.decompress(payload, max_length=min(_LARGEST, 255 * len(payload) + 64))
-    except (RuntimeError, ValueError) as error:
-        raise EventFormatError(f"an LZ4 packet is damaged: {error}") from error
+    expander, pieces, size = lz4.frame.LZ4FrameDecompressor(), [], 0
+    data = payload
+    while not expander.eof and size < _LARGEST:  # in steps, since room for all it might be would be cold each time
+        try:
+            pieces.append(expander.decompress(data, max_length=4 * len(payload) + 64))
+        except (RuntimeError, ValueError) as error:
+            raise EventFormatError(f"an LZ4 packet is damaged: {error}") from error
+        data = b""
+        size += len(pieces[-1])
+        if not pieces[-1]:
+            break
     if not expander.eof:
         raise EventFormatError(f"an LZ4 packet is incomplete or grows beyond {_LARGEST >> 20} MiB")
-    return bytes(data)
+    return b"".join(pieces)
 
 
 def _zstd(payload: bytes) -> bytes:
@@ -216,7 +253,7 @@ def _shrink(data: bytes, code: int) -> bytes:
     if code in (1, 2):
         import lz4.frame
 
-        return bytes(lz4.frame.compress(data, content_checksum=True))
+        return bytes(lz4.frame.compress(data))
     import zstandard
 
     return zstandard.ZstdCompressor(write_checksum=True).compress(data)

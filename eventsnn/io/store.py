@@ -13,11 +13,13 @@ from .reading import Pass
 
 def store(run: Pass, pieces: tuple[Any, Any, Any, Any], offset: int) -> None:
     """Appends ``t, x, y, p``. An event outside the sensor is an error, or is dropped and counted if skipping."""
-    columns, report = run.columns, run.report
-    t, x, y, p = pieces
+    columns, report, count = run.columns, run.report, len(pieces[0])
+    if not count:
+        return
     width, height = run.header.sensor or (1 << 15, 1 << 15)
-    good = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    if not good.all():
+    x, y = pieces[1:3]
+    if x.min() < 0 or y.min() < 0 or x.max() >= width or y.max() >= height:
+        good = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         if not run.skip:
             at = int(np.argmin(good))
             raise EventFormatError(
@@ -25,15 +27,15 @@ def store(run: Pass, pieces: tuple[Any, Any, Any, Any], offset: int) -> None:
                 offset=offset,
                 event=report.events + at,
             )
-        report.outside += int(len(good) - good.sum())
-        t, x, y, p = (column[good] for column in (t, x, y, p))
-    if not len(t):
-        return
+        report.outside += int(count - good.sum())
+        t, x, y, p = (column[good] for column in pieces)
+        return store(run, (t, x, y, p), offset)
+    t = columns.append(pieces)[0]
     before = columns.last if columns.last is not None else t[0]
-    report.steps_back += int((t[1:] < t[:-1]).sum()) + int(t[0] < before)
+    report.steps_back += int(np.count_nonzero(t[1:] < t[:-1])) + int(t[0] < before)
     columns.last = int(t[-1])
-    columns.append((t, x, y, p))
-    report.events += len(t)
+    report.events += count
+    return None
 
 
 def whole(columns: Mapping[str, Any], at: int) -> tuple[Any, Any, Any, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from ..events import Events
+from .compression import COMPRESSIONS, expand, shrink
 from .errors import EventFormatError
 from .flatbuffer import Table
 from .header import Header
@@ -27,8 +28,6 @@ from .store import store
 
 MAGIC = b"#!AER-DAT4"
 _EVENT = np.dtype({"names": ["t", "x", "y", "p"], "formats": ["<i8", "<i2", "<i2", "u1"], "itemsize": 16})
-_COMPRESSIONS = ("none", "LZ4", "LZ4 high", "zstd", "zstd high")
-_LARGEST = 1 << 26  # bytes a packet may grow to; recorders write some 10 ms a packet
 
 
 def start(source: Source) -> Header:
@@ -48,11 +47,11 @@ def start(source: Source) -> Header:
         streams = _streams(text)
     except (EventFormatError, ElementTree.ParseError, ValueError) as error:
         raise EventFormatError(f"the header cannot be decoded: {error}", offset=18) from error
-    if not 0 <= code < len(_COMPRESSIONS):
+    if not 0 <= code < len(COMPRESSIONS):
         raise EventFormatError(f"compression {code} is not known", offset=18)
     events = [number for number, stream in streams.items() if stream["type"] == "EVTS"]
     sensor = streams[events[0]]["sensor"] if events else None
-    metadata = {"compression": _COMPRESSIONS[code], "streams": streams, "origin": "top-left"}
+    metadata = {"compression": COMPRESSIONS[code], "streams": streams, "origin": "top-left"}
     layout = {"code": code, "stream": events[0] if events else None, "table": root.scalar(1, "<q", -1)}
     return Header(sensor, metadata, 18 + size, layout)
 
@@ -93,7 +92,7 @@ def decode(run: Pass) -> Iterator[None]:
                 if number != layout["stream"]:
                     report.other += 1
                     continue
-                elements = Table.root(_expand(payload, layout["code"]), 4).vector(0, _EVENT)
+                elements = Table.root(expand(payload, layout["code"]), 4).vector(0, _EVENT)
             except EventFormatError as error:
                 if not run.skip:
                     error.offset, error.event = offset, report.events
@@ -158,45 +157,6 @@ def _packet(reader: Reader, layout: dict[str, Any], size: int | None) -> tuple[i
     return number, payload
 
 
-def _expand(payload: bytes, code: int) -> bytes:
-    """The packet without its compression, never more than the bound above."""
-    if code == 0:
-        return payload
-    return _lz4(payload) if code in (1, 2) else _zstd(payload)
-
-
-def _lz4(payload: bytes) -> bytes:
-    import lz4.frame
-
-    expander, pieces, size = lz4.frame.LZ4FrameDecompressor(), [], 0
-    data = payload
-    while not expander.eof and size < _LARGEST:  # in steps, since room for all it might be would be cold each time
-        try:
-            pieces.append(expander.decompress(data, max_length=4 * len(payload) + 64))
-        except (RuntimeError, ValueError) as error:
-            raise EventFormatError(f"an LZ4 packet is damaged: {error}") from error
-        data = b""
-        size += len(pieces[-1])
-        if not pieces[-1]:
-            break
-    if not expander.eof:
-        raise EventFormatError(f"an LZ4 packet is incomplete or grows beyond {_LARGEST >> 20} MiB")
-    return b"".join(pieces)
-
-
-def _zstd(payload: bytes) -> bytes:
-    import zstandard
-
-    try:
-        with zstandard.ZstdDecompressor(max_window_size=_LARGEST).stream_reader(payload) as expander:
-            data = expander.read(_LARGEST)
-    except zstandard.ZstdError as error:
-        raise EventFormatError(f"a zstd packet is damaged: {error}") from error
-    if len(data) == _LARGEST:
-        raise EventFormatError(f"a zstd packet grows beyond {_LARGEST >> 20} MiB")
-    return bytes(data)
-
-
 _XML = """<dv version="2.0">
     <node name="outInfo" path="/mainloop/Recorder/outInfo/">
         <node name="0" path="/mainloop/Recorder/outInfo/0/">
@@ -220,13 +180,13 @@ _PACKET = 1 << 14  # events
 
 def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None, compression: str = "LZ4") -> None:
     """One event stream in packets of 2^14 events, without a data table; ``compression`` is none, LZ4 or zstd."""
-    code = _COMPRESSIONS.index(compression)
+    code = COMPRESSIONS.index(compression)
     size = _SIZE.format(*sensor) if sensor else ""
     text = _XML.format(compression=compression.upper(), size=size).encode()
     file.write(MAGIC + b".0\r\n" + _io_header(code, text))
     for events in parts:
         for begin in range(0, len(events), _PACKET):
-            payload = _shrink(_event_packet(events[begin : begin + _PACKET]), code)
+            payload = shrink(_event_packet(events[begin : begin + _PACKET]), code)
             file.write(struct.pack("<ii", 0, len(payload)) + payload)
 
 
@@ -245,15 +205,3 @@ def _event_packet(events: Events) -> bytes:
         elements[name] = column
     data = struct.pack("<I4s3H2xiII", 16, b"EVTS", 6, 8, 4, 20 - 12, 4, len(events)) + elements.tobytes()
     return struct.pack("<I", len(data)) + data
-
-
-def _shrink(data: bytes, code: int) -> bytes:
-    if code == 0:
-        return data
-    if code in (1, 2):
-        import lz4.frame
-
-        return bytes(lz4.frame.compress(data))
-    import zstandard
-
-    return zstandard.ZstdCompressor(write_checksum=True).compress(data)

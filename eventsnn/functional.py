@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from . import neurons
-from .forms.build import check_options, check_parameters
+from .forms.build import check_options, check_parameters, own_code
 from .forms.operands import Matrices, positive_time
 from .forms.run import rule_of, run, sparsify
 from .neurons import *  # noqa: F403
@@ -59,7 +59,7 @@ def step_function(model: Model, name: str, *weights: str, over_time: bool = Fals
         wiring = Matrices(*(given.get(m) for m in ("input_weights", "recurrent_weights", "g_coupling")))
         return run(rule, given["input"], state, p, wiring, over_time=over_time)
 
-    step.__name__ = step.__qualname__ = name
+    step = own_code(step, name)
     step.__signature__ = signature  # type: ignore[attr-defined]
     what = "All steps" if over_time else "One step"
     step.__doc__ = f"{what} of the {model.name} model, `(output, state)`; see `eventsnn.neurons.{model.prefix}`."

@@ -246,7 +246,6 @@ def test_copies_and_files(name):
 @pytest.mark.parametrize("name", CLASSES)
 def test_compiles_as_one_graph(name):
     module, x = make(name), drive(name, 2, B, dtype=torch.float32)
-    torch.compiler.reset()
     compiled = torch.compile(module, fullgraph=True, backend="eager")
     equal(compiled(x), module(x), exact=False)
 

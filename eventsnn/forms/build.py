@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from inspect import Parameter, Signature
+from types import FunctionType
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -94,6 +96,14 @@ def check_options(model: Model, options: dict[str, Any]) -> dict[str, Any]:
     return {name: options.get(name, allowed[0]) for name, allowed in model.options.items()}
 
 
+def own_code(function: Callable[..., Any], name: str) -> Any:
+    """A copy of the function with a code object of its own: torch.compile counts its recompilations by code object."""
+    code, defaults = function.__code__.replace(co_name=name), function.__defaults__
+    copy = FunctionType(code, function.__globals__, name, defaults, function.__closure__)
+    copy.__kwdefaults__, copy.__doc__ = function.__kwdefaults__, function.__doc__
+    return copy
+
+
 def form(model: Model, base: type[Form], name: str, weighted: bool, module: str = "eventsnn.forms") -> type[Form]:
     """The class of one form; `module` is where it can be imported from."""
     what = ("recurrent " if base.recurrent else "linear " if weighted else "") + ("layer" if base.over_time else "cell")
@@ -103,6 +113,7 @@ def form(model: Model, base: type[Form], name: str, weighted: bool, module: str 
         "model": model,
         "__signature__": args,
         "__module__": module,
+        "forward": own_code(Form.forward, "forward"),
         "__doc__": f"{name}, a {what}. {doc}\n\n`module(input_tensor, state=None, *, reset=None) -> (output, state)`.",
     }
     return type(name, (ModelForm, base), body)

@@ -28,12 +28,13 @@ from eventsnn.frames import windows
 from eventsnn.io.atomic import whole
 from eventsnn.track import STATES, Row, Tracker, TrackerConfig, Tracks
 from eventsnn.track.records import COLUMNS, as_text
+from eventsnn.track.target import LOOKBACK
 
 from .info import Survey, survey
 
 _LADDER = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 _EVENTS_PER_WINDOW = 500
-_LOOKBACK = 40
+
 _HEAD = 20_000
 _CLIP_SECONDS = 5.0
 
@@ -101,7 +102,7 @@ def stream(chunks: Iterable[Events], tracker: Tracker, start_us: int) -> Iterato
             behind = tracker.frame - row[0]
             if behind < len(waiting):
                 waiting[-1 - behind][3][row[2]] = row
-        if len(waiting) > _LOOKBACK:
+        if len(waiting) > LOOKBACK:
             yield frame()
     while waiting:
         yield frame()

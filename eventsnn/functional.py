@@ -53,7 +53,7 @@ def step_function(model: Model, name: str, *weights: str, over_time: bool = Fals
         p, dt, state = check_parameters(model, given["p"]), positive_time(given["dt"]), given["state"]
         if state is None and model.presets:
             raise ValueError(f"{name} has no initial state of its own: pass the state of a preset, preset.s")
-        options = check_options(model, {option: given[option] for option in model.options})
+        options = check_options(model, given)
         origin = neurons.IzhikevichState(0.0, 0.0) if model.presets else p  # type: ignore[arg-type]
         rule = rule_of(model, name, dt, given["detach_reset"], options, origin, recurrent)
         wiring = Matrices(*(given.get(m) for m in ("input_weights", "recurrent_weights", "g_coupling")))

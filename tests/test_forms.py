@@ -340,9 +340,10 @@ def test_parameters_are_copied_buffers_under_their_names():
     refrac = forms.LIFRefrac()
     assert (refrac.p.lif.v_th, type(refrac.p.tuple())) == (1, neurons.LIFRefracParameters)
     assert (layer.float().p.tau_mem_inv.dtype, layer.double().p.tau_mem_inv.dtype) == (torch.float32, torch.float64)
-    layer = forms.LIF()
+    layer = forms.LIF(neurons.LIFParameters(v_th=0.1))
+    assert (layer.p.v_th.item(), layer.p.v_th.dtype, layer.p.tau_mem_inv.dtype) == (0.1, torch.float64, torch.float32)
     layer._apply(lambda t: (_ for _ in ()).throw(TypeError) if t.dtype == torch.float64 else t)
-    assert layer.p.tau_mem_inv.dtype == torch.float32  # a device without float64
+    assert layer.p.v_th.dtype == torch.float32  # a device without float64
 
 
 @pytest.mark.parametrize("name", LAYERS)

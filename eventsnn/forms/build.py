@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
 from types import FunctionType
 from typing import Any, ClassVar
@@ -57,7 +57,7 @@ class ModelForm(Form):
         p, start = given["spiking_method"] if model.presets else (given["p"], None)
         self._keep(check_parameters(model, p), given["dt"], given["learnable"])
         self.detach_reset = bool(given["detach_reset"])
-        self.options = check_options(model, {name: given[name] for name in model.options})
+        self.options = check_options(model, given)
         self.record_states = bool(given.get("record_states", False))
         self.start = start and map_state(lambda v: v.detach().clone() if isinstance(v, Tensor) else v, start)
         if "input_size" in given:
@@ -87,13 +87,12 @@ def check_parameters(model: Model, p: Any) -> Any:
     return p
 
 
-def check_options(model: Model, options: dict[str, Any]) -> dict[str, Any]:
-    """Further keywords with their defaults; a ValueError names the allowed values."""
-    for name, value in options.items():
-        if value not in model.options.get(name, ()):
-            allowed = ", ".join(map(repr, model.options.get(name, ())))
-            raise ValueError(f"{name}={value!r} is not allowed: choose one of {allowed}")
-    return {name: options.get(name, allowed[0]) for name, allowed in model.options.items()}
+def check_options(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's further keywords as given; a ValueError names the allowed values."""
+    for name, allowed in model.options.items():
+        if given[name] not in allowed:
+            raise ValueError(f"{name}={given[name]!r} is not allowed: choose one of {', '.join(map(repr, allowed))}")
+    return {name: given[name] for name in model.options}
 
 
 def own_code(function: Callable[..., Any], name: str) -> Any:
@@ -107,14 +106,16 @@ def own_code(function: Callable[..., Any], name: str) -> Any:
 def form(model: Model, base: type[Form], name: str, weighted: bool, module: str = "eventsnn.forms") -> type[Form]:
     """The class of one form; `module` is where it can be imported from."""
     what = ("recurrent " if base.recurrent else "linear " if weighted else "") + ("layer" if base.over_time else "cell")
-    doc = (sys.modules[model.step.__module__].__doc__ or "").rstrip()
-    args = signature(model, base, weighted)
+    shapes = ("input (..., input_size), output (..., hidden_size)" if weighted else "input and output (...)").replace(
+        "(...", "(T, ..." if base.over_time else "(..."
+    )
+    equations = (sys.modules[model.step.__module__].__doc__ or "").rstrip()
     body = {
         "model": model,
-        "__signature__": args,
+        "__signature__": signature(model, base, weighted),
         "__module__": module,
+        "__doc__": f"{name}, a {what}: {shapes}.\n\n{equations}\n",
         "forward": own_code(Form.forward, "forward"),
-        "__doc__": f"{name}, a {what}. {doc}\n\n`module(input_tensor, state=None, *, reset=None) -> (output, state)`.",
     }
     return type(name, (ModelForm, base), body)
 

@@ -64,6 +64,12 @@ def learnable_names(p: Any, learnable: Any) -> set[str]:
     return names
 
 
+def exact(value: Any) -> Tensor:
+    """A number as a tensor that holds it exactly: float32 if that does, so that usual parameters need no casts."""
+    single = torch.tensor(value, dtype=torch.float32)
+    return single if single.item() == value else torch.tensor(value, dtype=torch.float64)
+
+
 def check_value(name: str, value: Tensor, dt: float, learnable: bool) -> None:
     """Raise a ValueError that names the field, the rule and the value."""
     low, high = value.min().item(), value.max().item()
@@ -102,7 +108,7 @@ class ParameterHolder(nn.Module):
                 raise TypeError(f"{name} must be a number or a tensor, not {type(value).__name__}")
 
     def _hold(self, name: str, value: Any, learnable: bool) -> None:
-        number = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+        number = value if isinstance(value, Tensor) else exact(value)
         number = number if number.is_floating_point() else number.to(torch.get_default_dtype())
         check_value(name, number.detach(), self._dt, learnable)
         if isinstance(value, nn.Parameter):

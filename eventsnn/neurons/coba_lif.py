@@ -69,6 +69,7 @@ class CobaLIFState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     rest = {"v": p.v_rest, "g_e": 0.0, "g_i": 0.0}
     return CobaLIFState(z=0.0, **rest) if recurrent else CobaLIFFeedForwardState(**rest)  # type: ignore[arg-type]
 

@@ -46,6 +46,7 @@ class IAFState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     return IAFState(z=0.0, v=p.v_reset) if recurrent else IAFFeedForwardState(v=p.v_reset)  # type: ignore[arg-type]
 
 

@@ -59,6 +59,7 @@ class IzhikevichSpikingBehavior(NamedTuple):
 
 
 def start(s: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     return IzhikevichRecurrentState(0.0, *s) if recurrent else s  # type: ignore[arg-type]
 
 

@@ -38,6 +38,7 @@ class LIState(NamedTuple):
 
 
 def start(p: LIParameters, recurrent: bool = False) -> LIState:
+    """The initial state, in numbers or parameters."""
     return LIState(v=p.v_leak, i=0.0)  # type: ignore[arg-type]
 
 

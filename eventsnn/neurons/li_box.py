@@ -30,6 +30,7 @@ class LIBoxState(NamedTuple):
 
 
 def start(p: LIBoxParameters, recurrent: bool = False) -> LIBoxState:
+    """The initial state, in numbers or parameters."""
     return LIBoxState(v=p.v_leak)
 
 

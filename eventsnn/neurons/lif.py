@@ -3,8 +3,8 @@
     di/dt = -i / tau_syn + x          dv/dt = (v_leak - v + i) / tau_mem          v > v_th: spike, v <- v_reset
 
 Gerstner et al., Neuronal Dynamics (2014), ch. 1.3. Forward Euler; times in seconds, voltages dimensionless. The input
-jumps onto i first, v sees the jumped current, then i decays; i is never reset. Constant input fires iff `x > v_th dt
-/ tau_syn`.
+jumps onto i first, v sees the jumped current, then i decays; i is never reset. Constant input fires iff
+`x > v_th dt / tau_syn` (v_leak = 0).
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class LIFState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     return LIFState(z=0.0, v=p.v_leak, i=0.0) if recurrent else LIFFeedForwardState(v=p.v_leak, i=0.0)  # type: ignore[arg-type]
 
 

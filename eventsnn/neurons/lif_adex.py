@@ -60,6 +60,7 @@ class LIFAdExState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     rest = {"v": p.v_leak, "i": 0.0, "a": 0.0}
     return LIFAdExState(z=0.0, **rest) if recurrent else LIFAdExFeedForwardState(**rest)  # type: ignore[arg-type]
 

@@ -42,6 +42,7 @@ class LIFAdExRefracState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     state = LIFAdExRefracState if recurrent else LIFAdExRefracFeedForwardState
     return state(lif_adex.start(p.lif_adex, recurrent), 0.0)  # type: ignore[arg-type]
 

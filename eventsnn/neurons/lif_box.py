@@ -55,6 +55,7 @@ class LIFBoxState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     return LIFBoxState(z=0.0, v=p.v_leak) if recurrent else LIFBoxFeedForwardState(v=p.v_leak)  # type: ignore[arg-type]
 
 

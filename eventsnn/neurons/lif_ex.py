@@ -56,6 +56,7 @@ class LIFExState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     rest = {"v": p.v_leak, "i": 0.0}
     return LIFExState(z=0.0, **rest) if recurrent else LIFExFeedForwardState(**rest)  # type: ignore[arg-type]
 

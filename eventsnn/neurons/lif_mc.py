@@ -18,6 +18,7 @@ from .model import Model
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     return lif.start(p, recurrent)
 
 

@@ -19,6 +19,7 @@ from .model import Model, fire, inject, select, store
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     return lif_refrac.start(p, recurrent)
 
 

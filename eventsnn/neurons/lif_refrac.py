@@ -42,6 +42,7 @@ class LIFRefracState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     state = LIFRefracState if recurrent else LIFRefracFeedForwardState
     return state(lif.start(p.lif, recurrent), 0.0)  # type: ignore[arg-type]
 

@@ -64,6 +64,7 @@ class LSNNState(NamedTuple):
 
 
 def start(p: Any, recurrent: bool = False) -> Any:
+    """The initial state, in numbers or parameters."""
     rest = {"v": p.v_leak, "i": 0.0, "b": p.v_th}
     return LSNNState(z=0.0, **rest) if recurrent else LSNNFeedForwardState(**rest)  # type: ignore[arg-type]
 

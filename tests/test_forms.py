@@ -594,6 +594,7 @@ BAD = [
     (lambda: forms.LIF(P(v_th=None)), TypeError, "v_th must be a number"),
     (lambda: forms.LIFEx(neurons.LIFExParameters(delta_T=0)), ValueError, "delta_T must be > 0, not 0"),
     (lambda: forms.LIFAdExRecurrent(2, 3, neurons.LIFAdExParameters(delta_T=-1)), ValueError, "delta_T"),
+    (lambda: forms.Izhikevich(neurons.dap.p), TypeError, "spiking_method must be a preset"),
     (lambda: forms.LSNN(adjoint=True), NotImplementedError, "adjoint"),
     (lambda: forms.Izhikevich(neurons.dap, recovery="new"), ValueError, "recovery='new'.* 'new_v'"),
     (lambda: forms.LIFRecurrent(0, 3), ValueError, "input_size must be an integer >= 1, not 0"),

@@ -54,7 +54,7 @@ class ModelForm(Form):
         given, model = bound.arguments, self.model
         if given.get("adjoint"):
             raise NotImplementedError("adjoint=True: gradients come from back-propagation, with a surrogate derivative")
-        p, start = given["spiking_method"] if model.presets else (given["p"], None)
+        p, start = behavior(given["spiking_method"]) if model.presets else (given["p"], None)
         self._keep(check_parameters(model, p), given["dt"], given["learnable"])
         self.detach_reset = bool(given["detach_reset"])
         self.options = check_options(model, given)
@@ -72,6 +72,14 @@ class ModelForm(Form):
         origin = p if self.start is None else self.start
         owner = type(self).__name__
         return rule_of(self.model, owner, self.dt, self.detach_reset, self.options, origin, self.recurrent)
+
+
+def behavior(spiking_method: Any) -> tuple[Any, Any]:
+    """The parameters and the state of a preset."""
+    if not (isinstance(spiking_method, tuple) and getattr(spiking_method, "_fields", ()) == ("p", "s")):
+        kind = type(spiking_method).__name__
+        raise TypeError(f"spiking_method must be a preset such as tonic_spiking, with fields p and s, not {kind}")
+    return spiking_method  # type: ignore[return-value]
 
 
 def _linear_scale(input_size: int, hidden_size: int) -> tuple[float, float]:

@@ -17,11 +17,6 @@ from . import lif
 from .model import Model
 
 
-def start(p: Any, recurrent: bool = False) -> Any:
-    """The initial state, in numbers or parameters."""
-    return lif.start(p, recurrent)
-
-
 def couple(state: Any, g_coupling: Tensor, dt: float) -> Any:
     """`v + dt (G v)`."""
     return state._replace(v=state.v + dt * linear(state.v, g_coupling))
@@ -40,4 +35,4 @@ def recurrent_step(x: Any, state: Any, p: Any, dt: float = 0.001, *, detach_rese
     return z, couple(state, g_coupling, dt)
 
 
-MODEL = Model("LIFMC", "lif_mc", step, lif.LIFParameters, start, recurrent_step, detach_reset=True, coupled=True)
+MODEL = Model("LIFMC", "lif_mc", step, lif.LIFParameters, lif.start, recurrent_step, detach_reset=True, coupled=True)

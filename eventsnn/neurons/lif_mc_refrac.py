@@ -18,11 +18,6 @@ from .lif_refrac import LIFRefracParameters, count_down, refract
 from .model import Model, fire, inject, select, store
 
 
-def start(p: Any, recurrent: bool = False) -> Any:
-    """The initial state, in numbers or parameters."""
-    return lif_refrac.start(p, recurrent)
-
-
 def step(
     x: Any, state: Any, p: Any, dt: float = 0.001, *, detach_reset: bool = False, norse_compat: bool = False
 ) -> tuple[Tensor, Any]:
@@ -43,6 +38,6 @@ def step(
 
 
 MODEL = Model(
-    "LIFMCRefrac", "lif_mc_refrac", step, LIFRefracParameters, start, feedback="lif.z", coupled=True,
+    "LIFMCRefrac", "lif_mc_refrac", step, LIFRefracParameters, lif_refrac.start, feedback="lif.z", coupled=True,
     options={"norse_compat": (False, True)},
 )  # fmt: skip

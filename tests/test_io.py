@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import signal
 import struct
 import subprocess
 import sys
@@ -377,6 +378,26 @@ def test_text_with_words_for_numbers():
         eventsnn.io.read(b"0.000100 3.5 4 1\n")
 
 
+@needs_data
+@pytest.mark.parametrize(("name", "counts"), [("office.aedat4", (3, 13, 11)), ("traffic.aedat4", (4, 16, 13))])
+def test_frames_imu_and_triggers_of_aedat4(name, counts):
+    with eventsnn.io.open(DATA / name) as opened:
+        events, frames, imu, triggers = opened.read(), list(opened.frames()), opened.imu(), opened.triggers()
+        assert opened.report.other == sum(counts)
+    assert len(frames) == counts[0]
+    first, last = int(events.t[0]), int(events.t[-1])
+    for t, image in frames:
+        assert (image.shape, image.dtype) == ((260, 346), np.uint8)
+        assert first - 10**5 < t < last + 10**5
+        assert image.std() > 10
+    assert len(imu) >= counts[1]
+    assert len(triggers) >= counts[2]
+    assert (np.abs(np.linalg.norm(imu["accelerometer"], axis=1) - 1) < 0.2).all()  # at rest it measures 1 g
+    assert (np.diff(imu["t"]) > 0).all()
+    with pytest.raises(ValueError, match="frames are read from AEDAT4 files, not from DAT"):
+        eventsnn.io.open(MADE["DAT"]).frames()
+
+
 def saved(save, *args, **kwargs):
     file = io.BytesIO()
     save(file, *args, **kwargs)
@@ -688,6 +709,12 @@ def test_pipes_can_be_read_once(format):
         recording.read()
 
 
+def test_standard_input():
+    code = "import eventsnn.io; print([len(part) for part in eventsnn.io.open('-').chunks(2)])"
+    run = subprocess.run([sys.executable, "-c", code], input=MADE["ES"], capture_output=True)
+    assert run.stdout == b"[2, 1]\n"
+
+
 def test_a_file_object_is_read_from_where_it_stands_and_stays_open():
     file = io.BytesIO(b"before" + MADE["ES"])
     file.seek(6)
@@ -851,5 +878,30 @@ def test_writing_says_what_it_cannot_do(tmp_path):
     for name, reason in (("a.raw", "no step back"), ("a.es", "needs the sensor"), ("a.bin", "sort first")):
         with pytest.raises(ValueError, match=reason):
             eventsnn.io.write(tmp_path / name, Events([2**24, 0], [2, 2], [3, 3], [1, 1]))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"gone/a\.raw'$"):
         eventsnn.io.write(tmp_path / "gone" / "a.raw", events)
+    with pytest.raises(IsADirectoryError, match=r"folder\.raw'$"):
+        (tmp_path / "folder.raw").mkdir()
+        eventsnn.io.write(tmp_path / "folder.raw", events)
+
+
+def test_a_recording_can_be_written_as_it_is_read(tmp_path):
+    for data, name in ((MADE["EVT3"], "a.h5"), (es_bytes(), "b.raw")):
+        with eventsnn.io.open(data) as opened:
+            eventsnn.io.write(tmp_path / name, opened)
+            assert eventsnn.io.read(tmp_path / name) == opened.read()
+
+
+def test_a_kill_while_writing_leaves_no_file_of_that_name(tmp_path):
+    code = """
+import os, signal, sys, eventsnn.io
+def parts():
+    for events in [eventsnn.io.read(sys.stdin.buffer.read())] * 50:
+        yield events
+    os.kill(os.getpid(), signal.SIGKILL)
+eventsnn.io.write(sys.argv[1], parts())
+"""
+    data = MADE["AEDAT2"]
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.dat")], input=data, capture_output=True)
+    assert run.returncode == -signal.SIGKILL
+    assert not (tmp_path / "a.dat").exists()

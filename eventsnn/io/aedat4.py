@@ -78,33 +78,42 @@ def _streams(text: bytes) -> dict[int, dict[str, Any]]:
 
 def decode(run: Pass) -> Iterator[None]:
     layout, report = run.header.layout, run.report
+    for number, payload, offset in packets(run):
+        if number != layout["stream"]:
+            report.other += 1
+            continue
+        try:
+            elements = Table.root(expand(payload, layout["code"]), 4).vector(0, _EVENT)
+        except EventFormatError as error:
+            if not run.skip:
+                error.offset, error.event = offset, report.events
+                raise
+            report.skipped_bytes += len(payload) + 8
+            continue
+        _store(run, elements, offset)
+        yield
+
+
+def packets(run: Pass) -> Iterator[tuple[int, bytes, int]]:
+    """Stream number, payload and offset of every packet; where the next one begins is known only from the last."""
+    layout, report, size = run.header.layout, run.report, run.source.size
     with run.source.reader(run.mark.offset if run.mark else run.header.offset) as reader:
         while True:
             report.last_good = offset = reader.offset
-            run.mark = Mark(offset)
             if 0 <= layout["table"] <= offset:
                 return
             try:
-                packet = _packet(reader, layout, run.source.size)
-                if packet is None:
-                    return
-                number, payload = packet
-                if number != layout["stream"]:
-                    report.other += 1
-                    continue
-                elements = Table.root(expand(payload, layout["code"]), 4).vector(0, _EVENT)
+                packet = _packet(reader, layout, size)
             except EventFormatError as error:
                 if not run.skip:
                     error.offset, error.event = offset, report.events
                     raise
-                if isinstance(error, _Lost):
-                    report.skipped_bytes += (run.source.size or reader.offset) - offset
-                    return
-                report.skipped_bytes += reader.offset - offset
-                continue
-            _store(run, elements, offset)
+                report.skipped_bytes += (size or reader.offset) - offset
+                return
+            if packet is None:
+                return
             run.mark = Mark(reader.offset)
-            yield
+            yield *packet, offset
 
 
 def _store(run: Pass, elements: np.ndarray[Any, Any], offset: int) -> None:
@@ -137,23 +146,19 @@ def _unpack(words: Any, width: int, height: int, last: int, t: Any, x: Any, y: A
     return len(words) // 2, back, last
 
 
-class _Lost(EventFormatError):
-    """Where the next packet begins cannot be told."""
-
-
 def _packet(reader: Reader, layout: dict[str, Any], size: int | None) -> tuple[int, bytes] | None:
     """The next packet's stream and payload, None at the end."""
     prefix = reader.read(8)
     if not prefix and layout["table"] < 0:
         return None
     if len(prefix) < 8:
-        raise _Lost("the file ends before its data table or inside a packet: it was cut short")
+        raise EventFormatError("the file ends before its data table or inside a packet: it was cut short")
     number, length = struct.unpack("<ii", prefix)
     if number < 0 or length < 0 or (size is not None and length > size - reader.offset):
-        raise _Lost(f"a packet of stream {number} with {length} bytes does not fit into the file")
+        raise EventFormatError(f"a packet of stream {number} with {length} bytes does not fit into the file")
     payload = reader.read(length)
     if len(payload) < length:
-        raise _Lost("the file ends inside a packet: it was cut short")
+        raise EventFormatError("the file ends inside a packet: it was cut short")
     return number, payload
 
 

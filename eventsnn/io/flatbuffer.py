@@ -48,6 +48,18 @@ class Table:
         place = self._field(index)
         return self._number(code, place) if place else default
 
+    def real(self, index: int) -> float:
+        """A 32-bit float, 0 if the table does not have it."""
+        bits = self.scalar(index, "<I", 0)
+        return float(struct.unpack("<f", struct.pack("<I", bits))[0])
+
+    def tables(self, index: int) -> list[Table]:
+        """A vector of tables."""
+        place = self._field(index)
+        start = place + self._number("<I", place) + 4 if place else 0
+        offsets = self.vector(index, np.dtype("<u4"))
+        return [Table(self._data, start + 4 * i + int(offset)) for i, offset in enumerate(offsets)]
+
     def vector(self, index: int, dtype: Any) -> np.ndarray[Any, Any]:
         """A vector of numbers or structs, as a view."""
         place = self._field(index)

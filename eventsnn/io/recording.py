@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from types import TracebackType
 from typing import Any, BinaryIO, Self
+
+import numpy as np
 
 from ..events import Events, microseconds
 from .columns import Columns
 from .errors import EventFormatError
 from .index import SPAN, Index
 from .reading import Mark, Pass, Report
-from .registry import named, recognise
+from .registry import formats, named, recognise
 from .source import Source
 
 Origin = str | os.PathLike[str] | bytes | BinaryIO
@@ -126,6 +129,28 @@ class Recording:
         if columns.count:
             yield mark, columns.take()
 
+    def frames(self) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+        """Time in us and image ``[H, W]`` or ``[H, W, C]`` of every frame. Raises ValueError if the format has none."""
+        return self._beside("frames")  # type: ignore[no-any-return]
+
+    def imu(self) -> np.ndarray[Any, Any]:
+        """All inertial samples as records. Raises ValueError if the format has none."""
+        return self._beside("imu")  # type: ignore[no-any-return]
+
+    def triggers(self) -> np.ndarray[Any, Any]:
+        """All external triggers as records ``t, kind``. Raises ValueError if the format has none."""
+        return self._beside("triggers")  # type: ignore[no-any-return]
+
+    def _beside(self, what: str) -> Any:
+        module = formats[self.format].beside
+        if not module:
+            known = ", ".join(each.name for each in formats.values() if each.beside)
+            raise ValueError(f"{what} are read from {known} files, not from {self.format}")
+        run = Pass(self._source, self._header, Columns(self.sensor), self._on_error == "skip")
+        read = getattr(import_module(f".{module}", __package__), what)
+        with _Naming(self):
+            return read(run)
+
     def close(self) -> None:
         """Lets go of the file; iterating after it is an error."""
         self._source.close()
@@ -160,7 +185,7 @@ class _Naming:
 def open(
     path: Origin, *, format: str | None = None, sensor: Sequence[int] | None = None, on_error: str = "raise"
 ) -> Recording:
-    """Opens an event file, given as a path, as bytes or as a binary file object; its format is told by its content.
+    """Opens an event file: a path, bytes, a binary file object, or "-" for standard input; its format is told by its content.
 
     ``format`` names one of ``eventsnn.io.formats`` and is needed only for RAW files without a header; ``sensor``
     ``(width, height)`` goes before what the file says. With ``on_error="raise"`` damage is an EventFormatError that

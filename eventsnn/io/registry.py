@@ -15,12 +15,16 @@ from .source import Source
 
 @dataclass(frozen=True)
 class Format:
-    """A file format: its name, where it is met, the endings it is written under (none: read only), its module here."""
+    """A file format: its name, where it is met, its module here, the endings it is written under (none: read only).
+
+    ``beside`` is the module that reads frames, inertial samples and triggers, where there are any.
+    """
 
     name: str
     about: str
     module: str
     suffixes: tuple[str, ...] = ()
+    beside: str = ""
 
     def load(self) -> Any:
         """The module with ``start``, ``decode`` and, where the format can be written, ``write``."""
@@ -38,7 +42,7 @@ formats: Mapping[str, Format] = MappingProxyType(
             Format("AEDAT1", "early DVS128 recordings", "aedat1"),
             Format("AEDAT2", "jAER: DVS128, DAVIS", "aedat2"),
             Format("AEDAT3", "libcaer's 3.1, DVS-Gesture", "aedat3"),
-            Format("AEDAT4", "iniVation DV, LZ4 or zstd", "aedat4", (".aedat4",)),
+            Format("AEDAT4", "iniVation DV, LZ4 or zstd", "aedat4", (".aedat4",), "aedat4_streams"),
             Format("ES", "Event Stream 2", "es", (".es",)),
             Format("N-MNIST", "40-bit records of N-MNIST and N-Caltech101", "nmnist", (".bin",)),
             Format("HDF5", "eventsnn's own and those of DSEC, e2vid, M3ED, MVSEC, Prophesee", "hdf5", (".h5", ".hdf5")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -89,9 +90,12 @@ class Source:
     def __init__(self, origin: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO) -> None:
         self.path: str | None = None
         self._spent = False
-        if isinstance(origin, str | os.PathLike):
+        file: Any
+        if origin == "-":
+            self.name, file = "<stdin>", sys.stdin.buffer.raw
+        elif isinstance(origin, str | os.PathLike):
             self.name = os.fspath(origin)
-            file: Any = builtins.open(self.name, "rb", buffering=0)  # noqa: SIM115 (a pipe stays open until close)
+            file = builtins.open(self.name, "rb", buffering=0)  # noqa: SIM115 (a pipe stays open until close)
             self.path = self.name if file.seekable() else None
         elif isinstance(origin, bytes | bytearray | memoryview):
             self.name, file = "<bytes>", io.BytesIO(origin)
@@ -104,7 +108,7 @@ class Source:
         self._start = file.tell() if self.seekable else 0
         self.size: int | None = file.seek(0, os.SEEK_END) - self._start if self.seekable else None
         self.head = Reader(file, 0, start=self._start if self.seekable else None).read(HEAD)
-        self._owned = file is not origin
+        self._owned = file is not origin and origin != "-"
         if self.path is not None:
             file.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import itertools
 import os
 import tempfile
@@ -28,9 +29,14 @@ def write(path: str | os.PathLike[str], events: Events | Iterable[Events], *, fo
     target = os.fspath(path)
     module = _format(target, format).load()
     parts = iter([events] if isinstance(events, Events) else events)
-    first = next(parts, Events.empty())
+    first = next(parts, Events.empty(getattr(events, "sensor", None)))
     folder, name = os.path.split(os.path.abspath(target))
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
+    if os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, target) from None
     try:
         with builtins.open(handle, "w+b") as file:
             module.write(file, _checked(first, parts), first.sensor)

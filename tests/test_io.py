@@ -880,8 +880,8 @@ def test_writing_says_what_it_cannot_do(tmp_path):
             eventsnn.io.write(tmp_path / name, Events([2**24, 0], [2, 2], [3, 3], [1, 1]))
     with pytest.raises(FileNotFoundError, match=r"gone/a\.raw'$"):
         eventsnn.io.write(tmp_path / "gone" / "a.raw", events)
+    (tmp_path / "folder.raw").mkdir()
     with pytest.raises(IsADirectoryError, match=r"folder\.raw'$"):
-        (tmp_path / "folder.raw").mkdir()
         eventsnn.io.write(tmp_path / "folder.raw", events)
 
 

@@ -92,7 +92,7 @@ class Source:
         self._spent = False
         file: Any
         if origin == "-":
-            self.name, file = "<stdin>", sys.stdin.buffer.raw
+            self.name, file = "<stdin>", getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
         elif isinstance(origin, str | os.PathLike):
             self.name = os.fspath(origin)
             file = builtins.open(self.name, "rb", buffering=0)  # noqa: SIM115 (a pipe stays open until close)

@@ -185,7 +185,7 @@ class _Naming:
 def open(
     path: Origin, *, format: str | None = None, sensor: Sequence[int] | None = None, on_error: str = "raise"
 ) -> Recording:
-    """Opens an event file: a path, bytes, a binary file object, or "-" for standard input; its content tells its format.
+    """Opens an event file: a path, bytes, a binary file object, or "-" for standard input; its content tells which.
 
     ``format`` names one of ``eventsnn.io.formats`` and is needed only for RAW files without a header; ``sensor``
     ``(width, height)`` goes before what the file says. With ``on_error="raise"`` damage is an EventFormatError that

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .derivatives import NORMALIZATIONS, derive_alternating, known_orders, require_orders
 from .differences import differentiate, hermite, normalize
-from .kernels import KERNELS, covariance, discrete_gaussian, require_window, sampled_exponent
+from .kernels import KERNELS, covariance, discrete_gaussian, require_window, sampled_exponent, take
 from .values import readable, require_choice, require_fields, tensors, work_dtype
 
 COLUMNS = ("scale", "angle", "ratio", "x", "y", "dx", "dy")
@@ -130,7 +130,7 @@ def build(
         s1, s2, x, y = s1 / pitch, s2 / pitch, x / pitch, y / pitch
         field = discrete_gaussian(*covariance(s1, s2, angle), x, y, size)
         if shared is not None:
-            field, s1, s2, angle = field[shared], s1[shared], s2[shared], angle[shared]
+            field, s1, s2, angle = (take(value, shared) for value in (field, s1, s2, angle))
         field = _window(field, m, n, size, top, renormalize)
         kernels = normalize(differentiate(field, angle, m, n, top), s1, s2, m, n, normalization, gamma)
         return kernels.to(fields.dtype)

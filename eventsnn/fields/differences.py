@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .kernels import take
+
 # mean of |He_n| over a standard normal variable: the L1 norm of the n-th derivative of a Gaussian of variance 1
 GAUSSIAN_L1 = (
     1.0,
@@ -68,7 +70,9 @@ def differentiate(field: Tensor, angle: Tensor, m: Tensor, n: Tensor, top: int) 
     weights = direction_weights(angle, m, n, top)
     along_x = torch.einsum("...yx,iux->...yiu", field, powers) * weights[..., None, :, None]
     rest = (m + n)[..., None] - torch.arange(top + 1, dtype=m.dtype, device=m.device)
-    along_y = powers[rest.long().clamp(0, top)].movedim(-3, -1)  # (..., v, y, i); weights of negative powers are zero
+    along_y = take(powers, rest.long().clamp(0, top)).movedim(
+        -3, -1
+    )  # (..., v, y, i); weights of negative powers are zero
     return along_y.flatten(-2) @ along_x.flatten(-3, -2)
 
 

@@ -129,9 +129,14 @@ def _waves(t: Tensor, size: int, whole: Tensor) -> Tensor:
     n = 2 * t.numel() - 1
     phases = torch.arange(n, dtype=t.dtype, device=t.device)[:, None] * t
     weight = math.sqrt(2) / n * (1 + (t > 0).to(t)) / 2
-    table = torch.stack([phases.cos() * weight, phases.sin() * weight])
     pixel = torch.arange(size + 1, dtype=t.dtype, device=t.device) - (size + 1) // 2 - whole[..., None]
-    return table[:, pixel.remainder(n).long().clamp(0, n - 1)]
+    row = pixel.remainder(n).long().clamp(0, n - 1)
+    return torch.stack([take(phases.cos() * weight, row), take(phases.sin() * weight, row)])
+
+
+def take(table: Tensor, index: Tensor) -> Tensor:
+    """`table[index]` along the first axis, in whole rows, which is several times faster."""
+    return table.index_select(0, index.flatten()).unflatten(0, index.shape)
 
 
 def sampled_exponent(cxx: Tensor, cxy: Tensor, cyy: Tensor, x: Tensor, y: Tensor, size: int, domain: float) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn.functional import conv2d
 
 from .bank import build, require_keywords
 from .derivatives import MAX_ORDER, require_orders
-from .kernels import truncation_deviations
+from .kernels import take, truncation_deviations
 from .norse import adopt
 from .values import eager, on_host, require_fields
 
@@ -78,7 +78,7 @@ class FieldBank(torch.nn.Module):
 
     def _rows(self) -> Tensor:
         fields, shared = self._fields(), self._shared()
-        return fields if shared is None else fields[shared]
+        return fields if shared is None else take(fields, shared)
 
     @property
     def rf_parameters(self) -> Tensor:

@@ -174,7 +174,10 @@ def run(config: Config) -> Path:
         with whole(out) as folder:
             folder.mkdir()
             spans = _write(recording, settled, folder, video=config.video)
-    print(f"{len(spans)} objects in {show_duration(facts.duration)}, windows of {show_duration(settled.tracker.dt_us)}")
+    things = "object" if len(spans) == 1 else "objects"
+    print(
+        f"{len(spans)} {things} in {show_duration(facts.duration)}, windows of {show_duration(settled.tracker.dt_us)}"
+    )
     for number, (frames, first, last) in sorted(spans.items()):
         since, until = (show_duration(us - settled.start_us) for us in (first, last))
         print(f"  id {number}: {frames} windows, {since} to {until}")

@@ -50,7 +50,7 @@ def test_track_writes_table_video_and_picture(disc, tmp_path, capsys):
     assert frames[0].shape == (320, 480, 3)
     assert (abs(frames[len(frames) // 2].astype(int) - draw.colour(1)).max(2) < 60).sum() > 100
     assert cv2.imread(str(out / "tracks.png")).shape == (640, 960, 3)
-    assert "1 objects in 300 ms" in capsys.readouterr().out
+    assert "1 object in 300 ms" in capsys.readouterr().out
     (out / "note.txt").write_text("mine")
     assert main(["track", str(disc), "--out", str(out), "--no-video"]) == 0
     assert (out / "note.txt").read_text() == "mine"
@@ -96,6 +96,38 @@ def test_survey_of_a_real_recording(recordings):
         facts = survey(recording, recording.sensor)
     assert (facts.events, facts.on, facts.duration) == (539_481, 367_855, 50_000)
     assert {pixel[:2] for pixel in facts.hot_pixels()} >= {(565, 296), (284, 104)}
+
+
+def test_convert_keeps_every_event(disc, tmp_path, capsys):
+    events = eventsnn.read(disc)
+    for name in ("a.dat", "b.aedat4", "c.h5", "d.txt"):
+        assert main(["convert", str(disc), "-o", str(tmp_path / name)]) == 0
+        assert eventsnn.read(tmp_path / name, sensor=(120, 80)) == events
+    names = [str(tmp_path / name) for name in ("a.dat", "c.h5")]
+    (tmp_path / "many").mkdir()
+    assert main(["convert", *names, "-o", str(tmp_path / "many"), "--format", "es"]) == 0
+    assert sorted(os.listdir(tmp_path / "many")) == ["a.es", "c.es"]
+    assert "(DAT) -> " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("good.raw good.raw -o folder --format EVT3", "several recordings would be written to"),
+        ("good.raw cut.raw -o new.raw", "2 recordings need a folder"),
+        ("good.raw -o good.raw", "would be written over"),
+        ("good.raw -o folder", "name the format"),
+        ("good.raw -o new.xyz", "the name does not tell the format"),
+        ("good.raw -o new.raw --format AEDAT2", "AEDAT2 cannot be written"),
+        ("cut.raw -o new.dat", "ends inside a record"),
+    ],
+)
+def test_what_cannot_be_converted_leaves_nothing(bad, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(bad)
+    before = sorted(os.listdir())
+    assert main(["convert", *words.split()]) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(os.listdir()) == before
 
 
 def test_demo_follows_every_object_with_one_id(tmp_path, monkeypatch, capsys):

@@ -1,6 +1,8 @@
 """Golden numbers and gradients of every neuron model (float64, computed independently), and its own rules."""
 
+import importlib.util
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -339,3 +341,19 @@ def test_zero_input_with_norse_conductances_starts_from_a_passed_state():
     state = neurons.CobaLIFFeedForwardState(0.0, 0.0, 0.0)
     z, state = forms.CobaLIFFeedForwardCell(p)(torch.zeros(()), state)
     assert (z.item(), state.v.item()) == (1, -70)
+
+
+def test_the_figure_of_the_behaviours_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    script = Path(__file__).parents[1] / "docs" / "gallery" / "izhikevich.py"
+    spec = importlib.util.spec_from_file_location("izhikevich_figure", script)
+    figure = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figure)
+    for letter, panel in zip(figure.LETTERS, PANELS, strict=True):
+        t, v = figure.voltage(panel)
+        assert t[-1].item() == pytest.approx(panel.end)
+        assert (v == 30).any()
+        line = figure.input_line(letter, panel, t)
+        assert -90 <= line.min() < line.max() <= -60
+    figure.draw(tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 50_000

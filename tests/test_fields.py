@@ -1249,3 +1249,65 @@ def test_temporal_modules_compile_whole(make_field, shape):
 def test_bad_temporal_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_fields_of_neurons_survive():
+    field = TemporalReceptiveField((2,), activation=LIFBoxCell, min_scale=2, over_time=True)
+    x = 3 * torch.rand(6, 2)
+    expected = field(x)[0]
+    for twin in (copy.deepcopy(field), pickle.loads(pickle.dumps(field))):
+        assert torch.equal(twin(x)[0], expected)
+
+
+# --- on a GPU ------------------------------------------------------------------------------------------------------
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@pytest.mark.gpu
+@on_gpu
+@pytest.mark.parametrize("kernel", ["discrete", "sampled"])
+def test_banks_build_on_a_gpu_without_waiting(kernel):
+    rows, x = table(), torch.randn(2, 3, 2, 15, 15)
+    module = SpatialReceptiveField2d(2, 15, rows, kernel=kernel)
+    expected = module.kernels()
+    module, rows, x = module.cuda(), rows.cuda().requires_grad_(), x.cuda()
+    spatial_receptive_fields_with_derivatives(rows, 15, kernel=kernel).sum().backward()  # warm up
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        built = spatial_receptive_fields_with_derivatives(
+            rows, 15, kernel=kernel, domain=8 if kernel == "sampled" else None
+        )
+        built.sum().backward()
+        module(x).sum().backward()
+        with torch.no_grad():
+            module(x)
+            module(x)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    close(built.cpu(), expected, 1e-6)
+    close(module.kernels().cpu(), expected, 1e-6)
+
+
+@pytest.mark.gpu
+@on_gpu
+@pytest.mark.parametrize(("make_field", "shape"), STREAMING)
+def test_temporal_modules_on_a_gpu(make_field, shape):
+    field, x = make_field(), torch.randn(9, *shape)
+    y, _ = field(x)
+    y.square().sum().backward()
+    slope = field.log_tau.grad.clone()
+    torch.backends.cudnn.allow_tf32, before = False, torch.backends.cudnn.allow_tf32
+    try:
+        moved = field.cuda()
+        moved.zero_grad()
+        there, state = moved(x.cuda())
+        there.square().sum().backward()
+        close(there.cpu(), y, 1e-4)
+        torch.testing.assert_close(moved.log_tau.grad.cpu(), slope, rtol=1e-3, atol=1e-3)
+        again = torch.cat([moved(x[:4].cuda())[0], moved(x[4:].cuda(), moved(x[:4].cuda())[1])[0]])
+        close(again, there, 1e-5)
+        assert state.v.is_cuda
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

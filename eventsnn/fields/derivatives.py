@@ -115,9 +115,13 @@ def require_orders(
     MAX_ORDER together, or (`window`) too high for the window, as far as they can be read.
     """
     most = min(MAX_ORDER, size - 1) if window else MAX_ORDER
-    pair = [torch.as_tensor(order).to(device, work_dtype(device)) for order in (dx, dy)]
+    work = work_dtype(device)
+    pair = [
+        order.to(device, work) if isinstance(order, Tensor) else torch.full((), float(order), dtype=work, device=device)
+        for order in (dx, dy)
+    ]
     orders = torch.stack(torch.broadcast_tensors(*pair), -1)
-    if isinstance(dx, Tensor | np.ndarray) or isinstance(dy, Tensor | np.ndarray):
+    if isinstance(dx, Tensor) or isinstance(dy, Tensor):
         if not readable(orders):
             return orders, most
         values = orders.numpy()

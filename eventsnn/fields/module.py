@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from .bank import build, require_keywords
+from .cache import KernelCache
 from .derivatives import MAX_ORDER, require_orders
 from .kernels import take, truncation_deviations
 from .norse import adopt
-from .values import eager, on_host, require_fields
+from .values import on_host, require_fields
 
 SAMPLED_DOMAIN = 8.0
 
@@ -66,7 +67,7 @@ class FieldBank(torch.nn.Module):
             self.register_buffer("bias", None if bias is None else bias.detach().clone())
         if bias is not None and bias.shape != (self.out_channels,):
             raise ValueError(f"bias must have shape ({self.out_channels},), one an output, got {tuple(bias.shape)}")
-        self._cache: tuple[list[Tensor], list[Any], Tensor] | None = None
+        self._cache = KernelCache()
 
     def _fields(self) -> Tensor:
         """(k, 5): scale, angle, ratio, x, y of every field in natural units, before differentiation."""
@@ -102,23 +103,11 @@ class FieldBank(torch.nn.Module):
             for name, tensor in named.items()
             if tensor is not None and name != "bias"
         ]
-        learning = torch.is_grad_enabled() and any(source.requires_grad for source in sources)
-        if learning or not eager() or any(_untracked(source) for source in sources):
-            if eager():
-                self._cache = None
-            return self._build()
-        if self._cache is None or not _unchanged(*self._cache, sources):
-            with torch.inference_mode(False), torch.no_grad():
-                kernels = self._build().detach()
-                kept = [source.detach().clone() if source.device.type == "cpu" else None for source in sources]
-            # the detached aliases keep the storages alive, so that an equal address means the same storage
-            aliases = [source.detach() for source in sources]
-            self._cache = (aliases, [*map(_stamp, sources), kernels._version, kept], kernels)
-        return self._cache[2]
+        return self._cache(sources, self._build)
 
     def refresh(self) -> None:
         """Drop the kept kernels, after an edit of the parameters that torch does not count (through `.data`)."""
-        self._cache = None
+        self._cache.drop()
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., C, H, W), for example [T, B, C, H, W] -> (..., out_channels, H', W'), in x's dtype."""
@@ -176,42 +165,23 @@ class FieldBank(torch.nn.Module):
             )
 
     def train(self, mode: bool = True) -> "FieldBank":
-        self._cache = None
+        self._cache.drop()
         return super().train(mode)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "FieldBank":
-        self._cache = None
+        self._cache.drop()
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        self._cache = None
+        self._cache.drop()
         adopt(self, state_dict, prefix, self.derivatives)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": None}
+        return {**self.__dict__, "_cache": KernelCache()}
 
     def extra_repr(self) -> str:
-        settings = {"kernel": self.kernel, "normalization": self.normalization, **self.conv}
-        return ", ".join(
-            [f"{self.in_channels}, {self.out_channels}, size={self.size}", f"aggregate={self.aggregate}"]
-            + [f"{name}={value!r}" for name, value in settings.items()]
-        )
-
-
-def _stamp(source: Tensor) -> tuple[Any, ...]:
-    return source.data_ptr(), source._version, source.dtype, source.device
-
-
-def _untracked(source: Tensor) -> bool:
-    """True for tensors whose changes cannot be seen: inference tensors and subclasses that hold no storage."""
-    return source.is_inference() or type(source) not in (Tensor, torch.nn.Parameter)
-
-
-def _unchanged(aliases: list[Tensor], key: list[Any], kernels: Tensor, sources: list[Tensor]) -> bool:
-    *stamps, version, kept = key
-    return (
-        stamps == [*map(_stamp, sources)]
-        and version == kernels._version
-        and all(old is None or torch.equal(old, new) for old, new in zip(kept, sources, strict=True))
-    )
+        path = "one convolution of the channels' sum" if self.aggregate else "one grouped convolution"
+        settings = {"kernel": self.kernel, "normalization": self.normalization, **self.conv, "path": path}
+        sizes = f"{self.in_channels}, {self.out_channels}, size={self.size}, aggregate={self.aggregate}, "
+        return sizes + ", ".join(f"{name}={value!r}" for name, value in settings.items())

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from .values import require, work_dtype
+from .values import on_host, require, work_dtype
 
 
 def temporal_scale_distribution(
@@ -44,13 +44,19 @@ def stored_scales(mu: Tensor, mode: str, axis: int) -> Tensor:
     """Logs of the time constants mu in steps; in a cascade of the first variance mu_1^2 and the increments of mu^2."""
     dtype = mu.dtype
     mu = mu.detach().to(work_dtype(mu.device))
-    require("the time constants", "positive and finite", mu, (mu > 0) & mu.isfinite())
+    _require("the time constants", "positive and finite", mu, (mu > 0) & mu.isfinite())
     if mode == "parallel":
         return mu.log().to(dtype)
     variances = mu.square()
     increments = variances.diff(dim=axis, prepend=torch.zeros_like(variances.narrow(axis, 0, 1)))
-    require("each increment of a cascade's variances", "positive: scales ascending", increments, increments > 0)
+    _require("each increment of a cascade's variances", "positive: scales ascending", increments, increments > 0)
     return increments.log().to(dtype)
+
+
+def _require(name: str, rule: str, value: Tensor, holds: Tensor) -> None:
+    here, true = on_host(value), on_host(holds)
+    if here is not None and true is not None:
+        require(name, rule, here, true)
 
 
 def time_constants_of(log_tau: Tensor, mode: str) -> Tensor:

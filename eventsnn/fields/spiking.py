@@ -1,5 +1,6 @@
 """Neurons in the place of linear filters: a cell or layer whose time constants are computed, and so learnable."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,11 @@ def cell_parameters(activation: type[torch.nn.Module]) -> Callable[[Tensor], Any
             f"{activation.__name__} has no parameter tau_mem_inv: say by activation_state_map how its parameters "
             "follow from the inverse time constants (1/s)"
         )
-    return lambda rates: model.parameters(tau_mem_inv=rates)
+    return functools.partial(_with_rates, model.parameters)
+
+
+def _with_rates(kind: Callable[..., Any], rates: Tensor) -> Any:
+    return kind(tau_mem_inv=rates)
 
 
 def run_cell(

@@ -5,32 +5,33 @@ from __future__ import annotations
 from .errors import EventFormatError
 
 COMPRESSIONS = ("none", "LZ4", "LZ4 high", "zstd", "zstd high")
-_LARGEST = 1 << 26  # bytes a packet may grow to; recorders write some 10 ms a packet
+LARGEST = 1 << 26  # bytes a packet may grow to; recorders write some 10 ms a packet
 
 
 def expand(payload: bytes, code: int) -> bytes:
     """The packet without its compression, never more than the bound above."""
     if code == 0:
         return payload
-    return _lz4(payload) if code in (1, 2) else _zstd(payload)
+    return lz4_frame(payload) if code in (1, 2) else _zstd(payload)
 
 
-def _lz4(payload: bytes) -> bytes:
+def lz4_frame(payload: bytes) -> bytes:
+    """One LZ4 frame expanded."""
     import lz4.frame
 
     expander, pieces, size = lz4.frame.LZ4FrameDecompressor(), [], 0
     data = payload
-    while not expander.eof and size < _LARGEST:  # in steps, since room for all it might be would be cold each time
+    while not expander.eof and size < LARGEST:  # in steps, since room for all it might be would be cold each time
         try:
             pieces.append(expander.decompress(data, max_length=4 * len(payload) + 64))
         except (RuntimeError, ValueError) as error:
-            raise EventFormatError(f"an LZ4 packet is damaged: {error}") from error
+            raise EventFormatError(f"an LZ4 frame is damaged: {error}") from error
         data = b""
         size += len(pieces[-1])
         if not pieces[-1]:
             break
     if not expander.eof:
-        raise EventFormatError(f"an LZ4 packet is incomplete or grows beyond {_LARGEST >> 20} MiB")
+        raise EventFormatError(f"an LZ4 frame is incomplete or grows beyond {LARGEST >> 20} MiB")
     return b"".join(pieces)
 
 
@@ -38,12 +39,12 @@ def _zstd(payload: bytes) -> bytes:
     import zstandard
 
     try:
-        with zstandard.ZstdDecompressor(max_window_size=_LARGEST).stream_reader(payload) as expander:
-            data = expander.read(_LARGEST)
+        with zstandard.ZstdDecompressor(max_window_size=LARGEST).stream_reader(payload) as expander:
+            data = expander.read(LARGEST)
     except zstandard.ZstdError as error:
         raise EventFormatError(f"a zstd packet is damaged: {error}") from error
-    if len(data) == _LARGEST:
-        raise EventFormatError(f"a zstd packet grows beyond {_LARGEST >> 20} MiB")
+    if len(data) == LARGEST:
+        raise EventFormatError(f"a zstd packet grows beyond {LARGEST >> 20} MiB")
     return bytes(data)
 
 

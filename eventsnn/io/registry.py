@@ -46,6 +46,7 @@ formats: Mapping[str, Format] = MappingProxyType(
             Format("ES", "Event Stream 2", "es", (".es",)),
             Format("N-MNIST", "40-bit records of N-MNIST and N-Caltech101", "nmnist", (".bin",)),
             Format("HDF5", "eventsnn's own and those of DSEC, e2vid, M3ED, MVSEC, Prophesee", "hdf5", (".h5", ".hdf5")),
+            Format("rosbag", "ROS 1 bags with dvs_msgs/EventArray", "rosbag"),
             Format("NumPy", ".npz or .npy with columns t, x, y, p", "npz", (".npz",)),
             Format("text", "one event a line", "text", (".txt",)),
         )
@@ -59,7 +60,6 @@ _FOREIGN = {
     b"%PDF": "a PDF document",
     b"\x1f\x8b": "gzip, which must be unpacked first",
     b"\x28\xb5\x2f\xfd": "zstd, which must be unpacked first",
-    b"#ROSBAG": "a ROS bag",
     b"MATLAB 5.0": "a MATLAB file",
     b"\x00\x00\x00\x18ftyp": "an MP4 video",
     b"RIFF": "a RIFF video or sound",
@@ -86,6 +86,8 @@ def recognise(source: Source) -> Format:
         return _stated(f"AEDAT{head[9:10].decode('latin-1')}", source)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return formats["HDF5"]
+    if head.startswith(b"#ROSBAG V2.0\n"):
+        return formats["rosbag"]
     if head.startswith((b"PK\x03\x04", b"\x93NUMPY")):
         return formats["NumPy"]
     if head.startswith(b"% "):

@@ -64,6 +64,7 @@ def decode(run: Pass) -> Iterator[None]:
             if not run.skip:
                 error.event = report.events
                 raise
+            report.last_good = error.offset if error.offset is not None else report.last_good
             report.skipped_bytes += (size or reader.offset) - report.last_good
     yield
 

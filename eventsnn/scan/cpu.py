@@ -77,7 +77,7 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     return [results[0].to(out), *results[1:]]
 
 
-def rows(steps: int) -> int:
+def rows(steps: int, *_: int) -> int:
     """How many states are stored."""
     return -(-steps // CHUNK)
 
@@ -129,7 +129,7 @@ def stepper(
     for letter, tensors, timed in sorted(moving + still, key=lambda group: order.index(group[0])):
         moves = any(group[0] == letter for group in moving)
         first = [t[:1] if timed else t[0] for t in tensors] if moves else tensors
-        arguments.read(letter, first, timed, [t.stride(0) * t.element_size() * moves for t in tensors])
+        arguments.read(letter, first, timed, [t.stride(0) * t.element_size() if moves else 0 for t in tensors])
     for tensor, k in results:
         arguments.values.append(tensor.data_ptr() + (k or 0) * tensor.stride(0) * tensor.element_size())
         arguments.advance.append(0 if k is None else tensor.stride(0) * tensor.element_size())
@@ -174,7 +174,7 @@ class Arguments:
             kind = "scalar" if not layout else "row" if is_row(layout) else "gather"
             self.names[f"{letter}{i}"] = kind + (" mask" if tensor.dtype == torch.bool else "")
             self._keep.append(tensor)  # an address keeps nothing alive
-            values = [tensor.data_ptr()] + [tensor.stride(0)] * timed
+            values = [tensor.data_ptr(), tensor.stride(0)] if timed else [tensor.data_ptr()]
             if kind == "gather":
                 self._keep.append(offsets(layout))
                 values.append(self._keep[-1].data_ptr())

@@ -144,7 +144,10 @@ class Site:
             else torch.full((), float(p), device=like.device, dtype=like.dtype)
             for p in self.params
         ]
-        shape = torch.broadcast_shapes(*(x.shape[1:] for x in self.x), *(t.shape for t in (*self.state, *values)))
+        shape = self.x[0].shape[1:]
+        shapes = [*(x.shape[1:] for x in self.x), *(s.shape for s in self.state), *(p.shape for p in values)]
+        if any(other != shape and len(other) for other in shapes):  # broadcast_shapes costs more than all the rest
+            shape = torch.broadcast_shapes(*shapes)
         return (
             [x if x.shape[1:] == shape else aligned(x, len(shape)).expand(steps, *shape) for x in self.x],
             [s if s.shape == shape else s.expand(shape) for s in self.state],

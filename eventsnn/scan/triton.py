@@ -1,6 +1,6 @@
 """Fused GPU kernels: one neuron a lane, its state in registers over the whole of time.
 
-Forward stores every `CHUNK`-th state. Backward walks the chunks from the last to the first: it loads the stored state
+Forward stores the state before every chunk of steps. Backward walks the chunks from the last to the first: it loads the stored state
 and all inputs of the chunk, recomputes the chunk's states in registers, then goes down them with the vector-Jacobian
 product. The chunk is written out step by step, because registers cannot be indexed; the loop over chunks is dynamic, so
 no length of input compiles anew. The steps after the last whole chunk run one by one, each from its own stored state.
@@ -8,10 +8,11 @@ no length of input compiles anew. The steps after the last whole chunk run one b
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,8 +23,21 @@ from .plan import PLANS
 from .source import emit, indent, load
 from .trace import Program, Value
 
-CHUNK = 8  # steps between two stored states
-BLOCK, WARPS = 128, 4
+
+
+class Config(NamedTuple):
+    """How a kernel is cut: steps a chunk, neurons a program, warps, whether the next chunk is loaded ahead of its turn."""
+
+    chunk: int
+    block: int
+    warps: int
+    ahead: bool
+
+
+def config(neurons: int, states: int, size: int) -> Config:
+    """The best cut found on an H100 for this many neurons and states, and inputs of `size` bytes."""
+    return Config(8, 128, 4, False)
+
 
 TEMPLATES = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "tl.div_rn({}, {})", "neg": "-{}", "abs": "tl.abs({})",
@@ -45,7 +59,7 @@ from triton.language.extra import libdevice
 
 
 def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tensor], save: bool) -> list[Tensor]:
-    """Outputs `[T, *S]`, final states `[*S]` and, with `save`, every `CHUNK`-th state `[C, *S]`."""
+    """Outputs `[T, *S]`, final states `[*S]` and, with `save`, the state before every chunk."""
     plan = PLANS[key]
     steps, shape = xs[0].shape[0], xs[0].shape[1:]
     new = partial(torch.empty, dtype=plan.dtype, device=xs[0].device)
@@ -53,7 +67,8 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     results = [new((steps, *shape), dtype=out)]
     results += [new((steps, *shape)) for _ in range(1, plan.outputs)] + [new(shape) for _ in states]
     if save:
-        results += [new((rows(steps), *shape)) for _ in states]
+        count = rows(steps, prod(shape), len(states), xs[0].element_size())
+        results += [new((count, *shape)) for _ in states]
     arguments = Arguments()
     for name, tensors in (("x", xs), ("s", states), ("p", params)):
         arguments.read(name, tensors, timed=name == "x")
@@ -61,9 +76,10 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     return results
 
 
-def rows(steps: int) -> int:
+def rows(steps: int, neurons: int, states: int, size: int) -> int:
     """How many states are stored: one a whole chunk, one a step of the rest."""
-    return steps // CHUNK + steps % CHUNK
+    chunk = config(neurons, states, size).chunk
+    return steps // chunk + steps % chunk
 
 
 def backward(
@@ -149,44 +165,41 @@ class Reader:
 TIMED = "xcg"
 
 
-def forward_source(key: str, kinds: tuple[tuple[str, str], ...], save: bool) -> str:
-    plan, reader = PLANS[key], Reader(kinds)
+def forward_source(key: str, kinds: tuple[tuple[str, str], ...], cut: Config, save: bool) -> str:
+    plan, reader, chunk = PLANS[key], Reader(kinds), cut.chunk
     xs, ss, ps = ([name for name in reader.kinds if name[0] == letter] for letter in "xsp")
     ys = [f"y{i}" for i in range(plan.outputs)]
     fs, ks = [f"f{i}" for i in range(len(ss))], [f"k{i}" for i in range(len(ss))] if save else []
 
-    def steps(count: int) -> list[str]:
-        body = [reader.load(x, f"{x}_{j}", f" + (t + {j}) * {x}_t") for j in range(count) for x in xs]
+    def loads(count: int, t: str) -> dict[str, tuple[str, str]]:
+        return {f"{x}_{j}": (x, f" + ({t} + {j}) * {x}_t") for j in range(count) for x in xs}
+
+    def steps(count: int, row: str) -> list[str]:
+        body = [f"tl.store({k}_a + ({row}) * N, {s}, live)" for k, s in zip(ks, ss, strict=False)]
         for j in range(count):
             lines, outputs = emit(plan.forward, {x: f"{x}_{j}" for x in xs}, templates(), constant, f"m{j}_")
-            new = outputs[plan.outputs :]
             body += lines
             body += [f"tl.store({y}_a + (t + {j}) * N, {o}, live)" for y, o in zip(ys, outputs, strict=False)]
-            body += assigned(ss, new)
+            body += assigned(ss, outputs[plan.outputs :])
         return body
 
     lines = [
         *reader.pointers(xs + ss + ps),
         *(f"{r}_a = {r}_p + n" for r in ys + fs + ks),
         *(reader.load(name, name) for name in ss + [p for p in ps if p in needed(plan.forward)]),
-        f"full = T // {CHUNK}",
-        "for c in range(0, full):",
-        f"    t = zero + c * {CHUNK}",
-        *indent([f"tl.store({k}_a + (zero + c) * N, {s}, live)" for k, s in zip(ks, ss, strict=False)], 1),
-        *indent(steps(CHUNK), 1),
-        f"for r in range(full * {CHUNK}, T):",
+        f"full = T // {chunk}",
+        *over_chunks(reader, cut, "(zero + {c}) * {chunk}", partial(loads, chunk), steps(chunk, "zero + c")),
+        f"for r in range(full * {chunk}, T):",
         "    t = zero + r",
-        *indent(
-            [f"tl.store({k}_a + (t - full * {CHUNK - 1}) * N, {s}, live)" for k, s in zip(ks, ss, strict=False)], 1
-        ),
-        *indent(steps(1), 1),
+        *indent([reader.load(v, name, at) for name, (v, at) in loads(1, "t").items()], 1),
+        *indent(steps(1, f"t - full * {chunk - 1}"), 1),
         *(f"tl.store({f}_a, {s}, live)" for f, s in zip(fs, ss, strict=True)),
     ]
     return source(reader, [*ys, *fs, *ks], lines)
 
 
-def backward_source(key: str, kinds: tuple[tuple[str, str], ...], wanted: tuple[bool, ...]) -> str:
-    plan, reader = PLANS[key], Reader(kinds)
+def backward_source(key: str, kinds: tuple[tuple[str, str], ...], cut: Config, wanted: tuple[bool, ...]) -> str:
+    plan, reader, chunk = PLANS[key], Reader(kinds), cut.chunk
     xs, ps, cs, gs, hs = ([name for name in reader.kinds if name[0] == letter] for letter in "xpcgh")
     n, first = plan.count[1], plan.count[0]
     vjp = plan.vjp(wanted, tuple(f"g{i}" in gs for i in range(plan.outputs)))
@@ -196,9 +209,12 @@ def backward_source(key: str, kinds: tuple[tuple[str, str], ...], wanted: tuple[
     dss = [f"ds{i}" for i in range(n)]
     dps = [f"d{p}" for p, want in zip(ps, wanted[first + n :], strict=True) if want]
 
-    def steps(count: int, at: str) -> list[str]:
-        body = [reader.load(c, f"s{c[1:]}_0", f" + {at} * {c}_t") for c in cs]
-        body += [reader.load(v, f"{v}_{j}", f" + (t + {j}) * {v}_t") for j in range(count) for v in xs + gs]
+    def loads(count: int, t: str, row: str = "") -> dict[str, tuple[str, str]]:
+        states = {f"s{c[1:]}_0": (c, f" + ({row or f'{t} // {chunk}'}) * {c}_t") for c in cs}
+        return states | {f"{v}_{j}": (v, f" + ({t} + {j}) * {v}_t") for j in range(count) for v in xs + gs}
+
+    def steps(count: int) -> list[str]:
+        body = []
         names = [{v: f"{v}_{j}" for v in (*xs, *gs, *(f"s{i}" for i in range(n)))} for j in range(count)]
         for j in range(count - 1):
             lines, states = emit(again, names[j], templates(), constant, f"m{j}_")
@@ -219,17 +235,41 @@ def backward_source(key: str, kinds: tuple[tuple[str, str], ...], wanted: tuple[
         *(reader.load(p, p) for p in ps if p in used),
         *(reader.load(h, h) if h in hs else f"{h} = none" for h in hidden),
         *(f"{dp} = none" for dp in dps),
-        f"full = T // {CHUNK}",
-        f"for r in range(0, T - full * {CHUNK}):",
+        f"full = T // {chunk}",
+        f"for r in range(0, T - full * {chunk}):",
         "    t = zero + (T - 1 - r)",
-        *indent(steps(1, f"(t - full * {CHUNK - 1})"), 1),
-        "for r in range(0, full):",
-        f"    t = (zero + (full - 1 - r)) * {CHUNK}",
-        *indent(steps(CHUNK, "(zero + (full - 1 - r))"), 1),
+        *indent([reader.load(v, name, at) for name, (v, at) in loads(1, "t", f"t - full * {chunk - 1}").items()], 1),
+        *indent(steps(1), 1),
+        *over_chunks(reader, cut, "(zero + full - 1 - {c}) * {chunk}", partial(loads, chunk), steps(chunk)),
         *(f"tl.store({r}_a, {h}, live)" for r, h in zip(dss, hidden, strict=True)),
         *(f"tl.store({r}_a, {r}, live)" for r in dps),
     ]
     return source(reader, [*dxs, *dss, *dps], lines)
+
+
+def over_chunks(
+    reader: Reader, cut: Config, time: str, loads: Callable[[str], dict[str, tuple[str, str]]], body: list[str]
+) -> list[str]:
+    """The loop over whole chunks; `time` gives the first step of the chunk that is c-th in the order they are taken."""
+
+    def at(c: str) -> str:
+        return time.format(c=c, chunk=cut.chunk)
+
+    if not cut.ahead:
+        now = [reader.load(v, name, offset) for name, (v, offset) in loads("t").items()]
+        return ["for c in range(0, full):", f"    t = {at('c')}", *indent(now + body, 1)]
+    return [
+        f"t = {at('0')}",
+        "more = live & (lane < full)",
+        *(reader.load(v, name, offset, "more") for name, (v, offset) in loads("t").items()),
+        "for c in range(0, full):",
+        f"    after = {at('(c + 1)')}",
+        "    more = live & (lane + (c + 1) < full)",
+        *indent([reader.load(v, f"{name}_next", offset, "more") for name, (v, offset) in loads("after").items()], 1),
+        f"    t = {at('c')}",
+        *indent(body, 1),
+        *indent([f"{name} = {name}_next" for name in loads("t")], 1),
+    ]
 
 
 def assigned(names: list[str], values: list[str]) -> list[str]:
@@ -259,6 +299,7 @@ def source(reader: Reader, results: list[str], lines: list[str]) -> str:
         "start = tl.program_id(0).to(tl.int64)",
         "n = start * BLOCK + tl.arange(0, BLOCK)",
         "live = n < N",
+        "lane = tl.full([BLOCK], 0, tl.int32)",
         "none = tl.full([BLOCK], 0.0, tl.float32)",
         "zero = start * 0",
         *lines,
@@ -268,8 +309,11 @@ def source(reader: Reader, results: list[str], lines: list[str]) -> str:
 
 
 @cache
-def compiled(write: Callable[..., str], interpret: bool, key: str, kinds: Any, variant: Any) -> Any:
-    return load(f"triton_{write.__name__.split('_')[0]}", write(key, kinds, variant)).kernel
+def compiled(write: Callable[..., str], interpret: bool, key: str, kinds: Any, cut: Config, variant: Any) -> Any:
+    return load(f"triton_{write.__name__.split('_')[0]}", write(key, kinds, cut, variant)).kernel
+
+
+LAUNCHERS: dict[Any, Any] = {}
 
 
 def run(
@@ -281,10 +325,27 @@ def run(
     neurons: int,
     variant: Any,
 ) -> None:
-    kernel = compiled(write, bool(knobs.runtime.interpret), key, tuple(arguments.kinds.items()), variant)
-    grid = (-(-neurons // BLOCK),)
-    with torch.cuda.device_of(results[0]):  # a kernel is launched on the current device
-        kernel[grid](*arguments.values, *results, steps, neurons, BLOCK=BLOCK, num_warps=WARPS, enable_fp_fusion=False)
+    """One launch. What Triton found out of the arguments is kept: its own search costs more than the launch."""
+    size = arguments.values[0].element_size()
+    cut = config(neurons, PLANS[key].count[1], size)
+    kernel = compiled(write, bool(knobs.runtime.interpret), key, tuple(arguments.kinds.items()), cut, variant)
+    values = [*arguments.values, *results]
+    device = results[0].device
+    seen = tuple(v if type(v) is int else (v.data_ptr() % 16, v.dtype) for v in values)
+    known = (kernel, device, neurons, steps < 2**31, seen)
+    with contextlib.nullcontext() if _is_current(device) else torch.cuda.device(device):
+        launcher = LAUNCHERS.get(known)
+        if launcher is not None:
+            launcher(*values, steps, neurons, cut.block)
+            return
+        grid = (-(-neurons // cut.block), 1, 1)
+        found = kernel[grid](*values, steps, neurons, BLOCK=cut.block, num_warps=cut.warps, enable_fp_fusion=False)
+        if found is not None:  # the interpreter compiles nothing
+            LAUNCHERS[known] = found[grid]
+
+
+def _is_current(device: torch.device) -> bool:
+    return device.type != "cuda" or device.index == torch.cuda.current_device()
 
 
 def stepper(
@@ -321,4 +382,5 @@ def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     ahead = tuple(arguments.kinds.items())
     rows = tuple((f"{letter}{i}", "row") for letter, n in (("c", len(states)), ("g", plan.outputs)) for i in range(n))
     behind = tuple(kind for kind in ahead if kind[0][0] != "s") + rows
-    return forward_source(key, ahead, True) + "\n\n" + backward_source(key, behind, plan.differentiable)
+    cut = config(prod(xs[0].shape[1:]), len(states), xs[0].element_size())
+    return forward_source(key, ahead, cut, True) + "\n\n" + backward_source(key, behind, cut, plan.differentiable)

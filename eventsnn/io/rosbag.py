@@ -137,6 +137,8 @@ def _unpack(code: str, data: bytes, at: int) -> tuple[Any, ...]:
 
 
 def _length(data: bytes, size: int | None, reader: Reader) -> int:
+    if len(data) < 4:
+        raise EventFormatError("the file ends inside a record: it was cut short")
     (length,) = _unpack("<I", data, 0)
     if size is not None and length > size - reader.offset:
         raise EventFormatError(f"a record of {length} bytes does not fit into the file: it was cut short")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 import eventsnn.io
 from eventsnn.datasets.shapes import Shape, record
 from eventsnn.track import Tracks
+from eventsnn.track.metrics import Boxes, match
 
 from . import track
 
@@ -21,7 +23,6 @@ SHAPES = (
     Shape("hexagon", 38.0, (60.0, 150.0), (55.0, -48.0), spin=-0.5, brightness=0.05),
 )
 _STEP_US = 1000
-_NEAR = 15.0
 
 
 @dataclass(frozen=True)
@@ -44,27 +45,25 @@ class Followed(NamedTuple):
     switches: int
 
 
-def compare(tracks: Tracks, truth: NDArray[np.float64], windows: int) -> list[Followed]:
-    """One entry for each object of ``truth [ms, objects, 2]``.
-
-    In a window an object belongs to the track that it belonged to before, if that is still within 15 px, else to the
-    nearest one within 15 px (the rule of CLEAR MOT: Bernardin, Stiefelhagen 2008).
-    """
+def compare(tracks: Tracks, shapes: Sequence[Shape], truth: NDArray[np.float64]) -> list[Followed]:
+    """How each shape, with its centres ``truth [ms, shapes, 2]``, was followed."""
+    frames, first = np.unique(tracks.frame, return_index=True)
+    centre = truth[np.minimum(tracks.t_us[first] // _STEP_US, len(truth) - 1)]
+    size = np.array([shape.size for shape in shapes])[None, :, None].repeat(len(frames), 0).repeat(2, 2)
+    boxes = np.concatenate([centre - size / 2, size], 2).reshape(-1, 4)
+    whole = Boxes(frames.repeat(len(shapes)), np.tile(np.arange(len(shapes)), len(frames)), boxes)
+    matches = match(whole, tracks, "point")
     found = []
-    for place in truth[np.minimum(tracks.t_us // _STEP_US, len(truth) - 1)].transpose(1, 0, 2):
-        apart = np.hypot(tracks.x - place[:, 0], tracks.y - place[:, 1])
-        near = apart < _NEAR
-        ids: list[int] = []
-        errors: list[float] = []
-        for frame in np.unique(tracks.frame[near]):
-            here = np.flatnonzero(near & (tracks.frame == frame))
-            same = here[tracks.id[here] == ids[-1]] if ids else here[:0]
-            row = same[0] if len(same) else here[apart[here].argmin()]
-            ids.append(int(tracks.id[row]))
-            errors.append(float(apart[row]))
-        best = max(set(ids), key=ids.count, default=0)
-        median, largest = (float(np.median(errors)), max(errors)) if ids else (np.nan, np.nan)
-        found.append(Followed(best, ids.count(best) / windows, median, largest, int((np.diff(ids) != 0).sum())))
+    for number in range(len(shapes)):
+        mine = matches.true_id == number
+        ids, errors = matches.track_id[mine], matches.distance[mine]
+        if not len(ids):
+            found.append(Followed(0, 0.0, np.nan, np.nan, 0))
+            continue
+        best = int(np.bincount(ids).argmax())
+        share = float((ids == best).sum() / tracks.frame.max())
+        switches = int((np.diff(ids) != 0).sum())
+        found.append(Followed(best, share, float(np.median(errors)), float(errors.max()), switches))
     return found
 
 
@@ -77,7 +76,7 @@ def run(config: Config) -> list[Followed]:
     print(f"recorded {events}: {path}")
     track.run(track.Config(path, out=config.out))
     tracks = Tracks.from_csv(config.out / "tracks.csv")
-    found = compare(tracks, truth, int(tracks.frame.max(initial=1)))
+    found = compare(tracks, SHAPES, truth)
     print(f"{'object':8} {'id':>3} {'followed':>9} {'median error':>13} {'largest':>9} {'id switches':>12}")
     for shape, (number, share, median, largest, switches) in zip(SHAPES, found, strict=True):
         print(f"{shape.kind:8} {number:3} {share:9.1%} {median:10.2f} px {largest:6.2f} px {switches:12}")

@@ -14,6 +14,7 @@ from eventsnn.pipelines.demo import SHAPES, compare
 from eventsnn.pipelines.track import track
 from eventsnn.track import RegionDetector, Tracker, TrackerConfig, Tracks, kalman
 
+DISC = Shape("circle", 24.0, (30.0, 60.0), (150.0, 0.0))
 RANDOM = np.random.default_rng(1)
 
 
@@ -104,7 +105,7 @@ def test_crossing_shapes_keep_their_ids(seed):
     events, truth = record(SHAPES, (240, 180), "2200ms", seed=seed, hot_pixels=10)
     tracks = track(events)
     assert len(tracks.ids) == 3
-    for followed in compare(tracks, truth, int(tracks.frame.max())):
+    for followed in compare(tracks, SHAPES, truth):
         assert followed.share > 0.98
         assert followed.switches == 0
         assert followed.median < 2
@@ -126,7 +127,7 @@ def test_the_cuts_of_a_stream_do_not_matter(cuts, single):
 
 def moving(gap):
     """A disc in uniform motion; for a while, none of its events are seen."""
-    events, truth = record([Shape("circle", 24.0, (30.0, 60.0), (150.0, 0.0))], (240, 120), "1200ms", noise_rate=0.2)
+    events, truth = record([DISC], (240, 120), "1200ms", noise_rate=0.2)
     hidden = (events.t > 500_000) & (events.t < 500_000 + gap)
     return events[~hidden], truth
 
@@ -135,7 +136,7 @@ def moving(gap):
 def test_the_id_survives_a_gap_in_uniform_motion(gap):
     events, truth = moving(gap)
     tracks = track(events, dt="5ms")
-    (followed,) = compare(tracks, truth, int(tracks.frame.max()))
+    (followed,) = compare(tracks, [DISC], truth)
     assert tracks.ids == [followed.id]
     assert followed.share > (0.98 if gap == 100_000 else 0.85)
 

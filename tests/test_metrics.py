@@ -1,0 +1,120 @@
+"""Tracking metrics: an example worked by hand, laws, and a reference implementation where it is installed."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventsnn.track.metrics import Boxes, evaluate
+
+
+def boxes(rows):
+    frame, number, place = zip(*rows, strict=True) if rows else ((), (), ())
+    table = np.array([[10.0 * p, 0.0, 5.0, 5.0] for p in place]).reshape(-1, 4)
+    return Boxes(np.array(frame, int), np.array(number, int), table)
+
+
+TRUTH = boxes([(f, n, n) for f in range(1, 6) for n in (1, 2)])
+FOUND = boxes([(1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 3, 1), (5, 3, 1), *((f, 2, 2) for f in (1, 2, 4, 5)), (5, 4, 9)])
+
+
+def test_the_example_worked_by_hand():
+    """A: track 1 in frames 1-3, track 3 in 4-5. B: track 2, but not in frame 3. Track 4 is a ghost."""
+    scores = evaluate(TRUTH, FOUND)
+    assert scores.mota == pytest.approx(0.7)
+    assert scores.idf1 == pytest.approx(0.7)
+    assert scores.deta == pytest.approx(9 / 11)
+    assert scores.assa == pytest.approx(5.8 / 9)
+    assert scores.hota == pytest.approx(0.726135, abs=1e-6)
+    assert (scores.switches, scores.fragments, scores.missed, scores.ghosts) == (1, 1, 1, 1)
+    assert (scores.motp, scores.loca, scores.error_median) == (1, 1, 0)
+
+
+def test_nothing_found():
+    scores = evaluate(TRUTH, boxes([]))
+    assert (scores.mota, scores.idf1, scores.hota, scores.missed) == (0, 0, 0, 10)
+
+
+def test_point_similarity_is_the_distance_in_sizes():
+    off = Boxes(TRUTH.frame, TRUTH.id, TRUTH.boxes + np.array([0.0, 1.0, 0.0, 0.0]))
+    assert evaluate(TRUTH, off, "point").motp == pytest.approx(0.8)
+    assert evaluate(TRUTH, off, "point").error_mean == pytest.approx(1)
+    assert evaluate(TRUTH, off).motp == pytest.approx(4 / 6)
+
+
+@st.composite
+def sequences(draw):
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows = [
+        (f, n, *random.uniform(0, 30, 2), *random.uniform(5, 15, 2))
+        for f in range(1, 9)
+        for n in range(1, 5)
+        if random.uniform() < 0.7
+    ] or [(1, 1, 0.0, 0.0, 5.0, 5.0)]
+    table = np.array(rows)
+    return Boxes(table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2:])
+
+
+@given(sequences(), sequences())
+def test_laws(truth, tracks):
+    perfect = evaluate(truth, truth)
+    assert (perfect.mota, perfect.idf1, perfect.switches) == (1, 1, 0)
+    assert perfect.error_mean == pytest.approx(0, abs=1e-9)
+    assert perfect.hota == pytest.approx(1)
+    scores = evaluate(truth, tracks)
+    renamed = evaluate(truth, Boxes(tracks.frame, 100 - tracks.id, tracks.boxes))
+    assert scores.idf1 == pytest.approx(renamed.idf1)
+    assert scores.hota == pytest.approx(renamed.hota)
+    assert 0 <= scores.hota <= 1
+    assert 0 <= scores.idf1 <= 1
+    assert scores.mota <= 1
+    order = np.random.default_rng(0).permutation(len(tracks.frame))
+    shuffled = evaluate(truth, Boxes(tracks.frame[order], tracks.id[order], tracks.boxes[order]))
+    assert shuffled.hota == pytest.approx(scores.hota)
+
+
+def test_mot_files(tmp_path):
+    (tmp_path / "gt.txt").write_text("1,1,0,0,5,5,1,-1,-1,-1\n2,1,1,0,5,5,1,-1,-1,-1\n")
+    truth = Boxes.from_mot(tmp_path / "gt.txt")
+    assert truth.boxes.tolist() == [[0, 0, 5, 5], [1, 0, 5, 5]]
+    (tmp_path / "gt.txt").write_text("a,b\n")
+    with pytest.raises(ValueError, match="not MOTChallenge text"):
+        Boxes.from_mot(tmp_path / "gt.txt")
+
+
+def test_bad_requests():
+    with pytest.raises(ValueError, match="'iou' or 'point'"):
+        evaluate(TRUTH, FOUND, "cosine")
+    with pytest.raises(ValueError, match="no boxes"):
+        evaluate(boxes([]), FOUND)
+    with pytest.raises(ValueError, match="stands twice in frame 1"):
+        evaluate(TRUTH, boxes([(1, 1, 1), (1, 1, 2)]))
+
+
+@given(sequences(), sequences())
+def test_against_trackeval(truth, tracks):
+    trackeval = pytest.importorskip("trackeval")
+    from eventsnn.track.metrics import _frames
+
+    frames = list(_frames(truth, tracks, "iou"))
+    data = {
+        "num_timesteps": len(frames),
+        "num_gt_ids": len(np.unique(truth.id)),
+        "num_tracker_ids": len(np.unique(tracks.id)),
+        "num_gt_dets": len(truth.frame),
+        "num_tracker_dets": len(tracks.frame),
+        "gt_ids": [np.searchsorted(np.unique(truth.id), frame.true) for frame in frames],
+        "tracker_ids": [np.searchsorted(np.unique(tracks.id), frame.found) for frame in frames],
+        "similarity_scores": [frame.similarity for frame in frames],
+    }
+    quiet = {"PRINT_CONFIG": False}
+    clear = trackeval.metrics.CLEAR(quiet).eval_sequence(data)
+    identity = trackeval.metrics.Identity(quiet).eval_sequence(data)
+    hota = trackeval.metrics.HOTA().eval_sequence(data)
+    ours = evaluate(truth, tracks)
+    assert ours.mota == pytest.approx(clear["MOTA"], abs=1e-9)
+    assert ours.motp == pytest.approx(clear["MOTP"], abs=1e-9)
+    assert (ours.switches, ours.fragments) == (clear["IDSW"], clear["Frag"])
+    assert ours.idf1 == pytest.approx(identity["IDF1"], abs=1e-9)
+    for name in ("HOTA", "DetA", "AssA", "LocA"):
+        assert getattr(ours, name.lower()) == pytest.approx(hota[name].mean(), abs=1e-9)

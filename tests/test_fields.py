@@ -1232,6 +1232,7 @@ def test_temporal_modules_compile_whole(make_field, shape):
         (lambda: temporal(mode="both"), "mode must be one of"),
         (lambda: temporal(dt=0.0), "dt is the step in seconds"),
         (lambda: temporal(derivatives=(2,)), "at most 1 in parallel"),
+        (lambda: temporal(derivatives=(1,), update="euler"), "0 with update 'euler'"),
         (lambda: temporal(derivatives=(-1,), mode="cascade"), "whole orders >= 0"),
         (lambda: temporal(taus=[1.0], time_constants=[1.0]), "not both"),
         (lambda: temporal(taus=[0.001, -0.002]), "time constants must be positive"),

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from .integrators import choose_update, integrate, responses
+from .integrators import choose_update, integrate, require_temporal_orders, responses
 from .scales import cascade_levels
 from .values import require, require_choice, tensors
 
@@ -42,9 +42,10 @@ def temporal_kernel(
     mode = "parallel" if update in ("exp", "euler") else "cascade"
     if mode == "parallel" and n_levels != 1:
         raise ValueError(f"update {update!r} is that of single filters: give n_levels=1, got {n_levels}")
-    if isinstance(order, bool) or not isinstance(order, int) or not 0 <= order <= n_levels:
-        raise ValueError(f"order must be a whole number from 0 to n_levels = {n_levels}, got {order!r}")
     update = choose_update(mode, update, signal)
+    (order,) = require_temporal_orders((order,), mode, update)
+    if order > n_levels:
+        raise ValueError(f"order must be at most n_levels = {n_levels}, got {order}")
     (tau,) = tensors(tau)
     require("tau", "positive", tau, tau > 0)
     mu = cascade_mu(cascade_levels(tau, n_levels, c), mode)

@@ -14,6 +14,7 @@ Lindeberg 2016, Time-causal and time-recursive spatio-temporal receptive fields,
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,18 @@ def choose_update(mode: str, update: str | None, signal: str) -> str:
         return "exp" if mode == "parallel" else "variance" if signal == "levels" else "exact"
     require_choice(f"update of mode {mode!r}", update, UPDATES[mode])
     return update
+
+
+def require_temporal_orders(orders: Sequence[int], mode: str, update: str) -> tuple[int, ...]:
+    """Refuse orders that are no whole numbers, or higher than the filters can tell from one state."""
+    most, why = math.inf, ""
+    if mode == "parallel":
+        most, why = (
+            (0, ", 0 with update 'euler'") if update == "euler" else (1, ", at most 1 in parallel (use a cascade)")
+        )
+    if not orders or any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= most for n in orders):
+        raise ValueError(f"derivatives must be whole orders >= 0{why}, got {orders!r}")
+    return tuple(orders)
 
 
 def poles(mu: Tensor, update: str) -> Tensor:

@@ -12,11 +12,11 @@ from torch.nn.functional import pad
 
 from ..neurons.li_box import LIBoxState
 from ..neurons.state import state_type
-from .integrators import choose_update, integrate, responses
+from .integrators import choose_update, integrate, require_temporal_orders, responses
 from .parameters import generator
 from .scales import stored_scales, time_constants_of
 from .spatial import SpatialReceptiveField2d
-from .temporal import levels_before, require_dt, require_temporal_orders
+from .temporal import levels_before, require_dt
 
 LEVELS = -3  # the level axis, between the fields and the image
 
@@ -72,7 +72,7 @@ class SpatioTemporalReceptiveField2d(torch.nn.Module):
         super().__init__()
         self.update = choose_update(mode, update, signal)
         self.mode, self.signal, self.dt = mode, signal, require_dt(dt)
-        self.derivatives = require_temporal_orders(derivatives, mode)
+        self.derivatives = require_temporal_orders(derivatives, mode, self.update)
         self.spatial = SpatialReceptiveField2d(in_channels, size, rf_parameters, aggregate, **spatial)
         scales = generator("temporal_scales", temporal_scales)
         self.n_scales = len(scales)

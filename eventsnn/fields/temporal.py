@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..forms import LIBoxCell
 from ..neurons.li_box import LIBoxState
-from .integrators import choose_update, integrate, poles, responses
+from .integrators import choose_update, integrate, poles, require_temporal_orders, responses
 from .scales import stored_scales, temporal_scale_distribution, time_constants_of
 from .spiking import cell_parameters, run_cell
 
@@ -70,7 +70,7 @@ class TemporalReceptiveField(torch.nn.Module):
             raise ValueError(f"shape must hold at least the number of channels, whole numbers >= 1, got {shape!r}")
         self.update = choose_update(mode, update, signal)
         self.mode, self.signal, self.dt, self.over_time = mode, signal, require_dt(dt), over_time
-        self.derivatives = require_temporal_orders(derivatives, mode)
+        self.derivatives = require_temporal_orders(derivatives, mode, self.update)
         self.shape = tuple(shape)
         if taus is not None and time_constants is not None:
             raise ValueError("give taus (seconds) or time_constants (1/s), not both")
@@ -164,14 +164,3 @@ def require_dt(dt: float) -> float:
     if not 0 < dt < math.inf:
         raise ValueError(f"dt is the step in seconds and must be positive and finite, got {dt}")
     return dt
-
-
-def require_temporal_orders(orders: Sequence[int], mode: str) -> tuple[int, ...]:
-    """Refuse orders that are no whole numbers, and more than one derivative of independent filters."""
-    most = 1 if mode == "parallel" else math.inf
-    if not orders or any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= most for n in orders):
-        raise ValueError(
-            f"derivatives must be whole orders >= 0{', at most 1 in parallel (use a cascade)' if most == 1 else ''}, "
-            f"got {orders!r}"
-        )
-    return tuple(orders)

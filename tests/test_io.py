@@ -416,6 +416,14 @@ def test_text_with_words_for_numbers():
         eventsnn.io.read(b"0.000100 3.5 4 1\n")
 
 
+def test_damage_among_frames_is_named():
+    file = io.BytesIO()
+    aedat4.write(file, [Events([1], [2], [3], [1], sensor=(8, 8))], (8, 8))
+    recording = eventsnn.io.open(file.getvalue().replace(b"EVTS", b"FRME", 1)[:-1])
+    with pytest.raises(EventFormatError, match=r"^<bytes>: AEDAT4: byte \d+: .*does not fit"):
+        list(recording.frames())
+
+
 @needs_data
 @pytest.mark.parametrize(("name", "counts"), [("office.aedat4", (3, 13, 11)), ("traffic.aedat4", (4, 16, 13))])
 def test_frames_imu_and_triggers_of_aedat4(name, counts):

@@ -1,7 +1,8 @@
 """Event files: recognised by content, read as a stream of Events in bounded memory, written whole or not at all."""
 
 from .errors import EventFormatError
-from .recording import Recording, open, read
+from .opening import open, read
+from .recording import Recording
 from .registry import formats
 from .writing import write
 

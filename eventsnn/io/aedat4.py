@@ -155,7 +155,9 @@ def _packet(reader: Reader, layout: dict[str, Any], size: int | None) -> tuple[i
         raise EventFormatError("the file ends before its data table or inside a packet: it was cut short")
     number, length = struct.unpack("<ii", prefix)
     if number < 0 or length < 0 or (size is not None and length > size - reader.offset):
-        raise EventFormatError(f"a packet of stream {number} with {length} bytes does not fit into the file")
+        raise EventFormatError(
+            f"a packet of stream {number} with {length} bytes does not fit into the file: it was cut short or damaged"
+        )
     payload = reader.read(length)
     if len(payload) < length:
         raise EventFormatError("the file ends inside a packet: it was cut short")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -115,7 +116,7 @@ class Recording:
         if self._index is None and path is not None:
             self._index = Index.load(path, key)
         if self._index is None:
-            self._index = Index.of(list(self._stretches()))
+            self._index = Index.of(self._stretches())
             if path is not None:
                 self._index.save(path, key)
         return self._index
@@ -131,25 +132,31 @@ class Recording:
 
     def frames(self) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
         """Time in us and image ``[H, W]`` or ``[H, W, C]`` of every frame. Raises ValueError if the format has none."""
-        return self._beside("frames")  # type: ignore[no-any-return]
+        read = self._beside("frames")
+
+        def named() -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+            with _Naming(self):
+                yield from read()
+
+        return named()
 
     def imu(self) -> np.ndarray[Any, Any]:
         """All inertial samples as records. Raises ValueError if the format has none."""
-        return self._beside("imu")  # type: ignore[no-any-return]
+        with _Naming(self):
+            return self._beside("imu")()  # type: ignore[no-any-return]
 
     def triggers(self) -> np.ndarray[Any, Any]:
         """All external triggers as records ``t, kind``. Raises ValueError if the format has none."""
-        return self._beside("triggers")  # type: ignore[no-any-return]
+        with _Naming(self):
+            return self._beside("triggers")()  # type: ignore[no-any-return]
 
-    def _beside(self, what: str) -> Any:
+    def _beside(self, what: str) -> Callable[[], Any]:
         module = formats[self.format].beside
         if not module:
             known = ", ".join(each.name for each in formats.values() if each.beside)
             raise ValueError(f"{what} are read from {known} files, not from {self.format}")
         run = Pass(self._source, self._header, Columns(self.sensor), self._on_error == "skip")
-        read = getattr(import_module(f".{module}", __package__), what)
-        with _Naming(self):
-            return read(run)
+        return partial(getattr(import_module(f".{module}", __package__), what), run)
 
     def close(self) -> None:
         """Lets go of the file; iterating after it is an error."""
@@ -180,35 +187,3 @@ class _Naming:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, EventFormatError):
             error.path, error.format = self._recording.path, self._recording.format or None
-
-
-def open(
-    path: Origin, *, format: str | None = None, sensor: Sequence[int] | None = None, on_error: str = "raise"
-) -> Recording:
-    """Opens an event file: a path, bytes, a binary file object, or "-" for standard input; its content tells which.
-
-    ``format`` names one of ``eventsnn.io.formats`` and is needed only for RAW files without a header; ``sensor``
-    ``(width, height)`` goes before what the file says. With ``on_error="raise"`` damage is an EventFormatError that
-    names file, format, byte and event; with "skip" what is damaged or lies outside the sensor is left out and counted
-    in ``recording.report``. Raises EventFormatError, or the operating system's FileNotFoundError and the like.
-
-    >>> recording = open(b"0.000100 3 4 1\\n0.002500 5 6 0\\n", sensor=(8, 8))
-    >>> recording
-    Recording('<bytes>', text, 8x8)
-    >>> for events in recording:
-    ...     print(events)
-    Events(2 events, 2.4 ms, 833 events/s, 8x8)
-    """
-    return Recording(path, format, sensor, on_error)
-
-
-def read(
-    path: Origin, *, format: str | None = None, sensor: Sequence[int] | None = None, on_error: str = "raise"
-) -> Events:
-    """All events of a file; the arguments are those of ``open``.
-
-    >>> read(b"0.000100 3 4 1\\n0.002500 5 6 0\\n").t
-    array([ 100, 2500])
-    """
-    with open(path, format=format, sensor=sensor, on_error=on_error) as recording:
-        return recording.read()

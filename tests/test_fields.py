@@ -410,6 +410,22 @@ def test_batches_equal_single_calls():
     close(sampled[::7], torch.stack(first), 1e-14)
 
 
+def test_batch_dimensions_broadcast():
+    covariances, x = (
+        torch.stack([matrix(1, 0, 2), matrix(2, 0.5, 1)])[:, None],
+        torch.tensor([0.0, 0.5, 2.0], dtype=F64),
+    )
+    for kernel in ("discrete", "sampled"):
+        many = gaussian_kernel(7, covariances, x, 0.25, kernel=kernel, domain=3)
+        assert many.shape == (2, 3, 7, 7)
+        close(many[1, 2], gaussian_kernel(7, covariances[1, 0], x[2], 0.25, kernel=kernel, domain=3), 1e-14)
+    fields = spatial_receptive_field(
+        x + 1, 0.3, torch.tensor([[1.0], [1.2]], dtype=F64), 0, x, 7, 1, torch.tensor([0, 1, 2])
+    )
+    assert fields.shape == (2, 3, 7, 7)
+    close(fields[1, 2], spatial_receptive_field(x[2] + 1, 0.3, number(1.2), 0, x[2], 7, 1, 2), 1e-14)
+
+
 def test_normalization_factors():
     assert calculate_normalization(3, 4.0) == 8
     assert calculate_normalization(2, 4.0, 0.5) == 2

@@ -100,7 +100,8 @@ def discrete_gaussian(
     variance f (1 - f) is taken out of the covariance: mean and covariance stay exact and nothing rings.
     """
     q = cxy.abs() if q is None else q
-    centre = torch.stack(torch.broadcast_tensors(x, y))
+    cxx, cxy, cyy, x, y, q = torch.broadcast_tensors(cxx, cxy, cyy, x, y, q)
+    centre = torch.stack([x, y])
     whole = centre.detach().floor()
     right, down = (centre - whole).unbind(0)
     cxx, cyy = cxx - right * (1 - right), cyy - down * (1 - down)
@@ -109,7 +110,7 @@ def discrete_gaussian(
     low, sin = 1 - t.cos(), t.sin()
     modes = [torch.outer(torch.ones_like(t), low), torch.outer(low, torch.ones_like(t)), torch.outer(low, low)]
     first = (-cxx, -cyy, q)
-    rates = torch.stack(torch.broadcast_tensors(*first, -cxy, *first, cxy), -1).unflatten(-1, (2, 4))
+    rates = torch.stack([*first, -cxy, *first, cxy], -1).unflatten(-1, (2, 4))
     exact = nullcontext() if cxx.dtype == torch.float64 else torch.autocast(cxx.device.type, enabled=False)
     with exact:  # autocast leaves float64 alone
         exponents = torch.tensordot(rates, torch.stack([*modes, torch.outer(sin, sin)]), 1)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from . import aedat
 from .drive import OUTSIDE, drive
 from .header import Header
+from .jit import compiled
 from .reading import Pass
 from .source import Source
 
@@ -30,7 +30,7 @@ def decode(run: Pass) -> Iterator[None]:
     return drive(run, _decode, (128, 128), {"epoch": 0, "stamp": 0}, record=6)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _decode(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
     s = state[0]
     n = i = 0

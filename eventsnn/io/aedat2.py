@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from . import aedat
 from .drive import OUTSIDE, drive
 from .errors import EventFormatError
 from .header import Header
+from .jit import compiled
 from .reading import Pass
 from .source import Source
 
@@ -62,7 +62,7 @@ def decode(run: Pass) -> Iterator[None]:
     return drive(run, _decode, limit, {**layout, "epoch": 0, "stamp": 0}, word=">u8", reasons=_REASONS)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
     s = state[0]
     width, height, skip, last, epoch, stamp = s.width, s.height, s.skip, s.last, s.epoch, s.stamp

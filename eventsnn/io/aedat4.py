@@ -15,13 +15,13 @@ from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
-from numba import njit
 
 from ..events import Events
 from .compression import COMPRESSIONS, expand, shrink
 from .errors import EventFormatError
 from .flatbuffer import Table
 from .header import Header
+from .jit import compiled
 from .reading import Mark, Pass
 from .source import Reader, Source
 from .store import store
@@ -132,7 +132,7 @@ def _store(run: Pass, elements: np.ndarray[Any, Any], offset: int) -> None:
         run.report.steps_back += back
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _unpack(words: Any, width: int, height: int, last: int, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int, int]:
     back = 0
     for i in range(len(words) // 2):

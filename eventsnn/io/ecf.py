@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from .errors import EventFormatError
+from .jit import compiled
 
 _LARGEST = 65535
 
@@ -31,7 +31,7 @@ def expand(data: bytes, needed: int) -> dict[str, Any]:
     return {name: column[:needed] for name, column in zip("txyp", (t, x, y, p), strict=True)}
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _decode(data: Any, t: Any, x: Any, y: Any, p: Any) -> int:
     """Number of events, -1 if the chunk ends too early or says more than it can hold."""
     count, kind, place = _word(data, 0, 4) >> 2, data[0] & 3, 12
@@ -88,7 +88,7 @@ def _decode(data: Any, t: Any, x: Any, y: Any, p: Any) -> int:
     return count  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _word(data: Any, place: int, size: int) -> Any:
     value = np.int64(0)
     for j in range(size if place + size <= len(data) else 0):
@@ -96,7 +96,7 @@ def _word(data: Any, place: int, size: int) -> Any:
     return value
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _run(data: Any, place: int, size: int, escape: int) -> tuple[Any, int]:
     """The run length in the low bits at that place, or -1, and the place behind it."""
     run = _word(data, place, size) & escape
@@ -107,7 +107,7 @@ def _run(data: Any, place: int, size: int, escape: int) -> tuple[Any, int]:
     return (run if behind <= len(data) else -1), behind
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _packed(data: Any, place: int, count: int, size: int, x: Any, y: Any, p: Any) -> int:
     """Four values of 3 ``size`` bits in three words of 4 ``size`` bits, the top part first; -1 if they end early."""
     bits, step = 3 * size, size // 2

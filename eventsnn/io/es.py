@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
-from numba import njit
 
 from ..events import Events
 from .drive import OUTSIDE, drive
 from .errors import EventFormatError
 from .header import Header
+from .jit import compiled
 from .reading import Pass
 from .source import Source
 
@@ -64,7 +64,7 @@ def decode(run: Pass) -> Iterator[None]:
     return drive(run, kernel, (32768, 32768), own, record=5, reasons=_REASONS)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _polar(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
     s = state[0]
     width, height, skip, now, atis, turn = s.width, s.height, s.skip, s.now, s.type == 2, s.turn
@@ -100,7 +100,7 @@ def _polar(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, 
     return i, n
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _other(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
     s = state[0]
     i = 0

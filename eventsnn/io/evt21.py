@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from . import prophesee
 from .drive import OUTSIDE, drive
 from .header import Header
+from .jit import compiled
 from .reading import Pass
 from .source import Source
 
@@ -37,7 +37,7 @@ def decode(run: Pass) -> Iterator[None]:
     return drive(run, _decode, (2048, 2048), own, word="<u8", most=32)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
     s = state[0]
     width, height, skip, last, epoch, high = s.width, s.height, s.skip, s.last, s.epoch, s.high

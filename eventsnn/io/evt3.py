@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
-from numba import njit
 
 from ..events import Events
 from . import prophesee
 from .drive import OUTSIDE, drive
 from .header import Header
+from .jit import compiled
 from .reading import Pass
 from .source import Source
 from .stamps import based, bounded
@@ -37,7 +37,7 @@ def decode(run: Pass) -> Iterator[None]:
     return drive(run, _decode, (2048, 2048), own, word="<u2", most=12)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
     s = state[0]
     width, height, skip, last, epoch = s.width, s.height, s.skip, s.last, s.epoch
@@ -145,7 +145,7 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
             used += moved
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _encode(t: Any, x: Any, y: Any, p: Any, width: int, state: Any, out: Any) -> tuple[int, int]:
     now, row, begun = state
     n = i = 0

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
-from numba import njit
 
 from ..events import Events
 from .drive import OUTSIDE, drive
 from .header import Header
+from .jit import compiled
 from .reading import Pass
 from .source import Source
 from .stamps import bounded
@@ -43,7 +43,7 @@ def decode(run: Pass) -> Iterator[None]:
     return drive(run, _decode, (256, 256), {"epoch": 0}, record=5)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _decode(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
     s = state[0]
     width, height, skip, last, epoch = s.width, s.height, s.skip, s.last, s.epoch

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from .drive import OUTSIDE
+from .jit import compiled
 
 _FEW, _NUMBER, _WHOLE = 2, 3, 4
 REASONS = {
@@ -18,7 +18,7 @@ REASONS = {
 _HUGE = -(2**63)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _number(data: Any, i: int) -> tuple[int, int, int]:
     """The number at ``i``: mantissa, power of ten, and the place behind it (that of its start if it is none)."""
     begin, sign, power, digits, point = i, 1, 0, 0, False
@@ -52,7 +52,7 @@ def _number(data: Any, i: int) -> tuple[int, int, int]:
     return sign * mantissa, power, i
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _scale(mantissa: int, power: int) -> int:
     """mantissa * 10^power, rounded to the nearest whole number, halves away from zero; beyond 10^18 it is _HUGE."""
     if power >= 0:
@@ -70,7 +70,7 @@ def _scale(mantissa: int, power: int) -> int:
     return whole if mantissa >= 0 else -whole
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def parse(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
     """The kernel: whole lines to events; blank lines and those that begin with # or % are passed over."""
     s = state[0]
@@ -127,7 +127,7 @@ def parse(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, i
     return i, n
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def spell(t: Any, x: Any, y: Any, p: Any, out: Any) -> int:
     """Writes lines ``t x y p``, t in seconds with six decimals; the number of bytes."""
     n = 0
@@ -147,7 +147,7 @@ def spell(t: Any, x: Any, y: Any, p: Any, out: Any) -> int:
     return n
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _digits(value: Any, least: int, out: Any, n: int) -> int:
     """Writes a number of at least that many digits; the place behind it."""
     size, rest = 1, value // 10

@@ -1,0 +1,22 @@
+"""How the kernels of this room are compiled: by numba, running without the interpreter's lock, kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def compiled(function: F) -> F:
+    """The function compiled at its first call; where no folder can be written it is compiled anew in every process.
+
+    A kernel kept on disk is renewed when its own file changes, not when another file does: what a kernel calls stands
+    in the same file.
+    """
+    try:
+        return cast(F, njit(nogil=True, cache=True)(function))
+    except RuntimeError:  # numba found no place for its cache
+        return cast(F, njit(nogil=True)(function))

@@ -896,6 +896,20 @@ def test_aedat4_compressions(compression):
         eventsnn.io.read(bytes(damaged[:-3]))
 
 
+def test_evt3_is_written_as_cameras_send_it(tmp_path):
+    t = np.array([5, 4095, 4096, 4096, 2**24, 2**24 + 1])
+    x = [3, 3, *range(2), 3, 4]
+    eventsnn.io.write(tmp_path / "a.raw", Events(t, x, [1, 1, 2, 2, 2, 2], [1] * 6, sensor=(64, 32)))
+    words = np.frombuffer((tmp_path / "a.raw").read_bytes().partition(b"% end\n")[2], "<u2")
+    kinds = words >> 12
+    after_high = kinds[np.flatnonzero(kinds[:-1] == 8) + 1]
+    assert set(after_high.tolist()) <= {6, 8}  # readers may wait for TIME_LOW before they believe TIME_HIGH
+    row = Events([7] * 40, range(40), [1] * 40, [1] * 40, sensor=(64, 32))
+    eventsnn.io.write(tmp_path / "b.raw", row)
+    words = np.frombuffer((tmp_path / "b.raw").read_bytes().partition(b"% end\n")[2], "<u2")
+    assert (words >> 12).tolist() == [8, 6, 0, 3, 4, 4, 5, 3, 4, 4, 5]
+
+
 def test_writing_leaves_the_old_file_or_the_new_one(tmp_path):
     path = tmp_path / "a.raw"
     good = Events([1], [2], [3], [1], sensor=(8, 8))

@@ -131,7 +131,7 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
     base, parts = based(parts, 1 << 34)
     file.write(prophesee.lines("EVT3", "3.0", sensor, base))
     width = sensor[0] if sensor else 2048
-    state = np.array([0, -1, -1])  # time, row, 1 once a time was written
+    state = np.array([0, -1, -1])  # time, row, -1 before any time, 0 after a TIME_HIGH, 1 after a TIME_LOW
     out = np.empty(1 << 16, "<u2")
     for events in parts:
         bounded(events, 2048, 2048, "EVT3")
@@ -163,10 +163,10 @@ def _encode(t: Any, x: Any, y: Any, p: Any, width: int, state: Any, out: Any) ->
             n += 1
             now, begun = step << 12, 0
             continue
-        if t[i] != now:
+        if t[i] != now or begun == 0:  # some readers wait for the low part
             out[n] = 0x6000 | (t[i] & 0xFFF)
             n += 1
-            now = t[i]
+            now, begun = t[i], 1
         if y[i] != row:
             row = np.int64(y[i])
             out[n] = row

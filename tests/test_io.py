@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import eventsnn.io
 from eventsnn.events import Events
-from eventsnn.io import EventFormatError, aedat4, drive, ecf, index, recording
+from eventsnn.io import EventFormatError, aedat4, dat, drive, ecf, index, recording
 
 DATA = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data") / "recordings"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}; set EVENTSNN_DATA")
@@ -759,6 +759,29 @@ def test_standard_input():
     code = "import eventsnn.io; print([len(part) for part in eventsnn.io.open('-').chunks(2)])"
     run = subprocess.run([sys.executable, "-c", code], input=MADE["ES"], capture_output=True)
     assert run.stdout == b"[2, 1]\n"
+
+
+@pytest.mark.parametrize("keep", [lambda e: e, lambda e: e[3:9].x[::2], lambda e: e[5:].to("cpu").t])
+def test_memory_is_used_again_only_where_nobody_looks(keep, monkeypatch):
+    monkeypatch.setattr(drive, "BLOCK", 1 << 9)
+    monkeypatch.setattr(recording, "_NATURAL", 10)
+    n = np.arange(4000)
+    file = io.BytesIO()
+    dat.write(file, [Events(n, n % 200, n % 100, n % 2)], None)
+    opened = eventsnn.io.open(file.getvalue())
+    held = [keep(part) for part in opened]
+    assert len(held) > 20
+    whole = opened.read()
+    places, begin = set(), 0
+    for part in opened:
+        places.add(part.t.ctypes.data)
+        assert part == whole[begin : begin + len(part)]
+        begin += len(part)
+    assert len(places) <= 4
+    cuts = np.cumsum([0, *(len(part) for part in opened)])
+    for kept, begin, end in zip(held, cuts[:-1], cuts[1:], strict=True):
+        expected = keep(whole[begin:end])
+        assert kept == expected if isinstance(kept, Events) else kept.tolist() == expected.tolist()
 
 
 def test_a_file_object_is_read_from_where_it_stands_and_stays_open():

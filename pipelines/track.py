@@ -33,7 +33,7 @@ from eventsnn.track.target import LOOKBACK
 from .info import Survey, survey
 
 _LADDER = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
-_EVENTS_PER_WINDOW = 500
+_EVENTS_PER_WINDOW = 700
 
 _HEAD = 20_000
 _CLIP_SECONDS = 5.0
@@ -71,14 +71,16 @@ class Frame:
     rows: tuple[Row, ...]
 
 
-def choose_dt(rate: float) -> int:
-    """Window length [us] for a rate [events/s]: some hundred events in each, between 0.5 and 20 ms.
+def choose_dt(rate: float, duration: int) -> int:
+    """Window length [us] for a rate [events/s]: some hundred events in each, from 0.5 to 20 ms.
 
-    >>> choose_dt(10e6), choose_dt(123e3), choose_dt(12e3)
+    No window is longer than a sixteenth of the duration [us], so that a short recording has enough of them.
+
+    >>> choose_dt(10e6, 50_000), choose_dt(123e3, 2_200_000), choose_dt(12e3, 40_000_000)
     (500, 5000, 20000)
     """
-    wanted = _EVENTS_PER_WINDOW / max(rate, 1e-9) * 1e6
-    return min(_LADDER, key=lambda dt: abs(math.log(dt / wanted)))
+    wanted = min(_EVENTS_PER_WINDOW / max(rate, 1e-9) * 1e6, duration / 16)
+    return min(_LADDER, key=lambda dt: abs(math.log(dt / max(wanted, 1))))
 
 
 def stream(chunks: Iterable[Events], tracker: Tracker, start_us: int) -> Iterator[Frame]:
@@ -125,7 +127,7 @@ def plan(facts: Survey, config: Config) -> Plan:
         raise ValueError(f"no device is called {config.device!r}; there are cpu, cuda, cuda:1, ...") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {config.device}: this machine has no CUDA device, or torch was built without CUDA")
-    dt = choose_dt(facts.rate) if config.dt == "auto" else microseconds(config.dt)
+    dt = choose_dt(facts.rate, facts.duration) if config.dt == "auto" else microseconds(config.dt)
     if dt <= 0:
         raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
     age = {} if config.max_age is None else {"max_age": max(1, round(microseconds(config.max_age) / dt))}

@@ -92,13 +92,17 @@ class Tracker:
         self._density = regions.background() * (1 - regions.decay) / config.look_every / regions.pool**2
         for target in self.targets:
             target.reach = target.gate
+        own: dict[int, list[Region]] = {}
         for region in regions.find(config.birth_z):
             owners = [target for target in self.targets if not target.silent and target.near(region)]
             if len(owners) == 1:
-                owners[0].widen(region)
+                own.setdefault(owners[0].serial, []).append(region)
             elif not owners and self._is_object(region):
                 self._last_serial += 1
                 self.targets.append(Target.at(region, config, self._last_serial, self.frame))
+        for target in self.targets:
+            if len(own.get(target.serial, [])) == 1:  # several may be objects that part
+                target.widen(own[target.serial][0])
         for target in self.targets:
             if not target.silent:
                 self._covered[_pixels(target.low, target.high)] = self.frame

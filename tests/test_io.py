@@ -475,6 +475,7 @@ def test_numpy_files_of_others(data):
         (saved(np.savez, **{**FOUR, "x": ["a", "b"]}), "numbers were expected"),
         (saved(np.savez, **FOUR)[:-30], "cannot be read"),
         (saved(np.save, STRUCTURED)[:-1], "cut short"),
+        (saved(np.save, STRUCTURED).replace(b"(2,)", b"(2" + b"0" * 16 + b",)")[:-16], "cut short"),
     ],
 )
 def test_numpy_files_that_hold_no_events(data, reason):
@@ -655,6 +656,7 @@ def test_an_index_is_kept_for_as_long_as_the_file_is_the_same(tmp_path, monkeypa
         (es_bytes(size=(0, 4)), "sensor of 0x4"),
         (b"% evt 2.0\n% geometry 99999x4\n", "sensor of 99999x4"),
         (bytes(range(250, 256)) * 11, "cannot|can be told"),
+        (bytes(4000), "can be told by its content"),
         (b"just some words\nand more of them\n", "can be told"),
     ],
 )

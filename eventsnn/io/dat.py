@@ -48,9 +48,10 @@ def start(source: Source) -> Header:
     return found
 
 
-def headerless(head: bytes, size: int | None) -> bool:
+def looks_like(head: bytes, size: int | None) -> bool:
     """True if the bytes look like DAT records without a header: rising times, no address bit beyond the polarity."""
-    return not (size or 0) % 8 and len(head) >= 8 and _fits(head, 29)
+    same = len(head) > 512 and head == head[:8] * (len(head) // 8)
+    return not (size or 0) % 8 and len(head) >= 8 and not same and _fits(head, 29)
 
 
 def _fits(head: bytes, bits: int) -> bool:

@@ -11,6 +11,7 @@ Source: Gehrig et al., "DSEC" (2021); Zhu et al., "The Multivehicle Stereo Event
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -80,7 +81,8 @@ def _checked(*sets: Any) -> int:
     if len(lengths) > 1 or -1 in lengths:
         raise EventFormatError(f"the columns differ in length: {sorted(lengths)}")
     for data in sets:
-        if data.nbytes > 8192 * data.id.get_storage_size() or (data.chunks and data.chunks[0] > 1 << 24):
+        piece = math.prod(data.chunks or (0,)) * data.dtype.itemsize
+        if data.nbytes > 8192 * data.id.get_storage_size() or piece > 1 << 28:
             raise EventFormatError(f"{data.name} claims {data.shape[0]} events, which are not in the file")
     return int(lengths.pop())
 
@@ -159,7 +161,8 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
         for events in parts:
             first = int(events.t[0]) if first is None else first
             since = events.t - first
-            rising = rising and events.is_sorted and int(since[0]) >= latest and int(since[-1]) < 10**11
+            rising = rising and events.is_sorted and int(since[0]) >= latest
+            rising = rising and int(since[-1]) // 1000 - ms < 1000 + 10 * len(events)  # else the index outgrows them
             begin, latest = len(sets["t"]), int(since[-1])
             if rising:
                 stamps = np.arange(ms, latest // 1000 + 1)

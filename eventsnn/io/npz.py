@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -91,7 +92,7 @@ def decode(run: Pass) -> Iterator[None]:
     begin = run.mark.offset if run.mark else 0
     with _arrays(run.source) as arrays:
         used = {path[0]: arrays[path[0]] for path in paths.values()}
-        for at in [*range(0, begin, _PIECE), *range(begin, count, _PIECE)]:
+        for at in chain(range(0, begin, _PIECE), range(begin, count, _PIECE)):
             stop = begin if at < begin else count
             pieces = {name: array.take(min(_PIECE, stop - at)) for name, array in used.items()}
             if at < begin:
@@ -120,10 +121,6 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
         for name, spool in spools.items():
             spool.seek(0)
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                description = {
-                    "descr": dtypes[name],
-                    "fortran_order": False,
-                    "shape": (count,),
-                }
+                description = {"descr": dtypes[name], "fortran_order": False, "shape": (count,)}
                 np.lib.format.write_array_header_1_0(member, description)
                 shutil.copyfileobj(spool, member, 1 << 20)

@@ -176,7 +176,7 @@ class Recording:
 
 
 class _Naming:
-    """Adds the file's name and format to an EventFormatError on its way out."""
+    """Adds the file's name, format and number of events so far to an EventFormatError on its way out."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -187,3 +187,4 @@ class _Naming:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, EventFormatError):
             error.path, error.format = self._recording.path, self._recording.format or None
+            error.event = self._recording.report.events if error.event is None else error.event

@@ -77,13 +77,13 @@ def named(name: str) -> Format:
 
 def recognise(source: Source) -> Format:
     """The format of the content. Raises EventFormatError if it shows none."""
-    head, size = source.head, source.size
+    head = source.head
     if not head:
         raise EventFormatError("the file is empty", offset=0)
     if head.startswith(b"Event Stream"):
         return formats["ES"]
     if head.startswith(b"#!AER-DAT"):
-        return _stated(f"AEDAT{head[9:10].decode('latin-1')}", source)
+        return _stated(f"AEDAT{head[9:10].decode('latin-1')}")
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return formats["HDF5"]
     if head.startswith(b"#ROSBAG V2.0\n"):
@@ -91,13 +91,12 @@ def recognise(source: Source) -> Format:
     if head.startswith((b"PK\x03\x04", b"\x93NUMPY")):
         return formats["NumPy"]
     if head.startswith(b"% "):
-        return _stated(prophesee.header(head).layout["format"] or "DAT", source)
+        return _stated(prophesee.header(head).layout["format"] or "DAT")
     foreign = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None)
     if foreign:
         raise EventFormatError(f"not an event file: it is {foreign}", offset=0)
-    for name, test in (("text", "looks_like"), ("N-MNIST", "fits"), ("DAT", "headerless")):
-        module = formats[name].load()
-        if module.looks_like(head) if name == "text" else getattr(module, test)(head, size):
+    for name in ("text", "N-MNIST", "DAT"):
+        if formats[name].load().looks_like(head, source.size):
             return formats[name]
     raise EventFormatError(
         f"not an event file that can be told by its content (it begins with {head[:8].hex(' ')}); "
@@ -106,7 +105,7 @@ def recognise(source: Source) -> Format:
     )
 
 
-def _stated(name: str, source: Source) -> Format:
+def _stated(name: str) -> Format:
     if name not in formats:
         raise EventFormatError(f"{name} files are not read; known are {', '.join(formats)}", offset=0)
     return formats[name]

@@ -27,7 +27,7 @@ _SENSOR = re.compile(r"# sensor (\d{1,4})x(\d{1,4})")
 _SPLIT = re.compile(r"[\s,;]+")
 
 
-def looks_like(head: bytes) -> bool:
+def looks_like(head: bytes, size: int | None) -> bool:
     """True for printable text in which some line has at least four numbers, or the names of the columns."""
     if re.search(rb"[^\t\n\r -~\x80-\xff]", head[:4096]):
         return False

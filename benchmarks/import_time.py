@@ -1,6 +1,6 @@
 """How long ``import eventsnn`` takes, against ``import torch``: medians of fresh processes, turn about.
 
-    python benchmarks/import_time.py
+python benchmarks/import_time.py
 """
 
 import statistics

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventsnn import scan as scanning
-from eventsnn.scan import backend, explain, scan
+from eventsnn.scan import backend, explain, scan, scan_recurrent
 from eventsnn.scan.layout import collapse, offsets
 from eventsnn.scan.tree import flatten, unflatten
 from eventsnn.surrogate import threshold
@@ -351,12 +351,12 @@ def test_an_operation_between_neurons_falls_back_by_name_once(caplog):
         (lambda x, v, p: (x.sum() + v, v), "aten.sum"),
         (lambda x, v, p: (torch.rand_like(v), v), "aten.rand_like"),
         (lambda x, v, p: (x.double().float() + v, v), "float64"),
-        (lambda x, v, p: (x if v.sum() > 0 else v, v), "data-dependent"),
+        (lambda x, v, p: (x if p > 0 else v, v), "aten._local_scalar_dense"),
     ],
 )
 def test_what_is_not_pointwise_is_not_fused(step, word, caplog):
     with caplog.at_level(logging.WARNING, logger="eventsnn"):
-        scan(step, torch.rand(2, 3), torch.zeros(3), None, backend="cpu")
+        scan(step, torch.rand(2, 3), torch.zeros(3), torch.tensor(1.0), backend="cpu")
     assert word in caplog.text
 
 
@@ -455,6 +455,62 @@ def test_compiled_kernels_equal_the_loop(name, dtype):
     found, expected = (scan(step, x, state, params, backend=on) for on in (None, "loop"))
     assert (found[0] != expected[0]).float().mean() < (1e-5 if name != "adaptive" else 1)
     assert_same([found[0]], [expected[0]], 1e-4 if dtype == torch.float32 else 1e-2)
+
+
+def recurrent_operands(name, shape, seed=0):
+    step, x, state, params = operands(name, shape, seed=seed)
+
+    def fed(pair, state, params):
+        return step(pair[0] + pair[1], state, params)
+
+    weights = torch.randn(shape[-1], shape[-1], generator=torch.Generator().manual_seed(seed)) / shape[-1] ** 0.5
+    return fed, x, state, params, weights.requires_grad_()
+
+
+RECURRENT = {"lif": lambda state: state.v, "decay": lambda v: v, "adaptive": lambda state: state[0][0]}
+
+
+def everything_recurrent(on, spike, work, **options):
+    step, x, state, params, weights = work
+    outputs, final = scan_recurrent(step, x, state, params, weights, spike=spike, backend=on, **options)
+    results = [outputs, *flatten(final)[0]]
+    random = torch.Generator().manual_seed(9)
+    loss = sum((r.float() * torch.randn(r.shape, generator=random)).sum() for r in results)
+    leaves = [leaf for tree in (x, state, params, weights) for leaf in flatten(tree)[0]]
+    return [r.detach() for r in results], torch.autograd.grad(loss, leaves)
+
+
+@pytest.mark.parametrize("on", FUSED)
+@pytest.mark.parametrize("name", RECURRENT)
+@pytest.mark.parametrize("record", [False, True])
+def test_recurrent_scans_equal_the_loop(on, name, record):
+    work = recurrent_operands(name, (6, 2, 3, 4))
+    found = everything_recurrent(on, RECURRENT[name], work, record_states=record)
+    expected = everything_recurrent("loop", RECURRENT[name], work, record_states=record)
+    assert_same(found[0], expected[0])
+    assert_same(found[1], expected[1])
+
+
+@pytest.mark.parametrize("on", FUSED)
+def test_recurrent_scans_with_two_weights(on):
+    def step(pair, v, p):
+        (a, b), (c, d) = pair
+        v = p * v + a - b + torch.relu(c) - 0.5 * d
+        return torch.tanh(v), v
+
+    random = torch.Generator().manual_seed(1)
+    x = tuple(torch.rand(5, 2, 3, generator=random).requires_grad_() for _ in range(2))
+    weights = tuple(torch.rand(3, 3, generator=random).requires_grad_() for _ in range(2))
+    work = (step, x, torch.rand(2, 3, generator=random).requires_grad_(), torch.tensor(0.7).requires_grad_(), weights)
+    found, expected = (everything_recurrent(to, lambda v: v, work) for to in (on, "loop"))
+    assert_same(found[0], expected[0])
+    assert_same(found[1], expected[1])
+
+
+def test_recurrent_feedback_that_is_computed_goes_through_the_loop():
+    work = recurrent_operands("decay", (4, 2, 3))
+    found, expected = (everything_recurrent(on, lambda v: torch.relu(v), work) for on in ("cpu", "loop"))
+    assert_same(found[1], expected[1], 0)
 
 
 def test_public_names():

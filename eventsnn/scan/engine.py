@@ -116,14 +116,12 @@ class Site:
         return "cpu" if kind == "cpu" and large and installed("numba") else "loop"
 
     def fusible(self) -> bool:
-        tensors = [t for t in (*self.x, *self.state, *self.params) if isinstance(t, Tensor)]
+        dtypes = {s.dtype if isinstance(s, Tensor) else None for s in self.state}
         return (
-            bool(self.state)
-            and all(isinstance(s, Tensor) and s.dtype in (torch.float32, torch.float64) for s in self.state)
-            and len({s.dtype for s in self.state}) == 1
+            (dtypes == {torch.float32} or dtypes == {torch.float64})
             and self.x[0].numel() > 0
-            and not any(transformed(t) for t in tensors)
-        )
+            and (torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is None)
+        )  # vmap, jvp and the like go through the loop
 
     def signature(self) -> tuple[Any, tuple[torch.dtype, ...], tuple[int, int, int]]:
         """What a plan depends on: the forms of the operands, the dtypes the step sees, how many leaves there are."""
@@ -138,13 +136,13 @@ class Site:
         One value for all that wants no gradient stays as it is.
         """
         like, steps = self.state[0], self.x[0].shape[0]
+        device, dtype, shape = like.device, like.dtype, self.x[0].shape[1:]
         values = [
-            p.to(device=like.device, dtype=like.dtype)
+            (p if p.dtype == dtype and p.device == device else p.to(device, dtype))
             if isinstance(p, Tensor)
-            else torch.full((), float(p), device=like.device, dtype=like.dtype)
+            else torch.full((), float(p), device=device, dtype=dtype)
             for p in self.params
         ]
-        shape = self.x[0].shape[1:]
         shapes = [*(x.shape[1:] for x in self.x), *(s.shape for s in self.state), *(p.shape for p in values)]
         if any(other != shape and len(other) for other in shapes):  # broadcast_shapes costs more than all the rest
             shape = torch.broadcast_shapes(*shapes)
@@ -158,11 +156,6 @@ class Site:
 def aligned(x: Tensor, dims: int) -> Tensor:
     """`x [T, ...]` with ones after the time axis, so that the rest broadcasts."""
     return x.reshape(x.shape[0], *(1,) * (dims + 1 - x.dim()), *x.shape[1:])
-
-
-def transformed(tensor: Tensor) -> bool:
-    """Whether a functional transform (vmap, jvp) is at work on the tensor: those go through the loop."""
-    return not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 INSTALLED: dict[str, bool] = {}

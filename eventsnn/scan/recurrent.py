@@ -49,8 +49,8 @@ def scan_recurrent(
     site = Site((wx, wx), state, params)
     chosen = site.backend(backend)
     key = "" if chosen == "loop" or torch.compiler.is_compiling() else plan_key(step, *site.signature())
-    fed_back = spike(unflatten(list(range(len(site.state))), site.forms[1])) if key else None
-    if not isinstance(fed_back, int):
+    fed_back = position(spike, site) if key else None
+    if fed_back is None:
         return loop.scan_recurrent(
             step, wx, state, params, recurrent_weights, spike=spike, record_states=record_states
         )
@@ -62,6 +62,12 @@ def scan_recurrent(
     n = len(states)
     states = [r[1:] for r in results[n:]] if record_states else results[:n]
     return y.to(site.x[0].dtype if site.x[0].is_floating_point() else dtype), unflatten(states, site.forms[1])
+
+
+def position(spike: Callable[[Any], Any], site: Site) -> int | None:
+    """Which leaf of the state `spike` takes; None where it computes something."""
+    leaf = spike(unflatten(site.state, site.forms[1]))
+    return next((i for i, state in enumerate(site.state) if state is leaf), None)
 
 
 class Recurrent(torch.autograd.Function):

@@ -1,7 +1,7 @@
 """A step function as a short list of pointwise operations, and its vector-Jacobian product as another.
 
-The step is run once on one-element tensors under `make_fx`; what it does becomes a `Program`: named inputs, nodes of a
-small set of operations, outputs. The backends print programs into kernels. A step that does anything else (a matrix
+The step is run once on one-element tensors, and what reaches PyTorch's dispatcher becomes a `Program`: named inputs,
+nodes of a small set of operations, outputs. The backends print programs into kernels. A step that does anything else (a matrix
 product, a sum over neurons, a random draw) is `Untraceable`, with the name of the operation.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from .tree import flatten, unflatten
 
@@ -147,63 +148,69 @@ REWRITE["mul_scalar"] = REWRITE["mul"]
 
 
 def trace(function: Callable[..., list[Tensor]], names: list[str], examples: list[Tensor]) -> Program:
-    """The program of a function of one-element tensors that returns a list of them (or of numbers)."""
-    from torch.fx.experimental.proxy_tensor import make_fx  # imports triton where it is installed
+    """The program of a function of one-element tensors that returns a list of them."""
+    recorder = Recorder(names, examples)
 
-    graph = _isolated(lambda: make_fx(function)(*examples))
-    b = Builder()
-    values: dict[Any, Value] = {}
-    given = iter(zip(names, examples, strict=True))
-    outputs: tuple[Value, ...] = ()
-    for node in graph.graph.nodes:
-        if node.op == "placeholder":
-            values[node], example = next(given)
+    def run() -> list[Value]:
+        with recorder:
+            results = function(*examples)
+        return [recorder.b.number(recorder.value(result)) for result in results]
+
+    outputs = tuple(_isolated(run))
+    return Program(tuple(names), tuple(recorder.b.nodes.values()), outputs).pruned(outputs)
+
+
+class Recorder(TorchDispatchMode):
+    """Writes down every operation that reaches the dispatcher, those of autograd's backward included."""
+
+    def __init__(self, names: list[str], examples: list[Tensor]) -> None:
+        super().__init__()
+        self.b = Builder()
+        self.dtype = next(example.dtype for example in examples if example.dtype != torch.bool)
+        self.known: dict[int, tuple[Tensor, Value]] = {}  # by identity; the tensor is kept, so that no other gets its id
+        for name, example in zip(names, examples, strict=True):
+            self.known[id(example)] = example, name
             if example.dtype == torch.bool:
-                b.masks.add(values[node])
-        elif node.op == "get_attr":
-            values[node] = _constant(getattr(graph, node.target), node)
-        elif node.op == "output":
-            outputs = tuple(b.number(values[arg]) for arg in node.args[0])
+                self.b.masks.add(name)
+
+    def value(self, argument: Any) -> Any:
+        if not isinstance(argument, Tensor):
+            return argument
+        if id(argument) not in self.known:
+            shape = tuple(argument.shape)
+            raise Untraceable(f"a tensor of shape {shape} that the step holds itself: pass it as a parameter")
+        return self.known[id(argument)][1]
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = func._schema.name.split("::")[1]
+        if name == "lift_fresh" and args[0].numel() == 1:  # a constant made inside the step
+            self.known[id(result)] = result, float(args[0])
         else:
-            values[node] = _convert(b, node, values, examples[0].dtype)
-    return Program(tuple(names), tuple(b.nodes.values()), outputs).pruned(outputs)
+            self.known[id(result)] = result, self.converted(func, name, args, kwargs or {}, result)
+        return result
+
+    def converted(self, func: Any, name: str, args: Any, kwargs: dict[str, Any], result: Any) -> Value:
+        if name not in REWRITE and name.rstrip("_") not in REWRITE and name not in SAME and name not in CONSTANT:
+            raise Untraceable(str(func))
+        if result.shape not in (torch.Size([1]), torch.Size([])):
+            raise Untraceable(f"{func} (it changes the shape)")
+        if result.dtype not in (self.dtype, torch.bool):
+            raise Untraceable(f"{func} (it computes in {result.dtype}, the state in {self.dtype})")
+        if name in CONSTANT:
+            return CONSTANT[name]
+        values = [self.value(a) for a in args]
+        if name in SAME:
+            return values[0]
+        used = {k: self.value(v) for k, v in kwargs.items() if k not in IGNORED and not (k == "rounding_mode" and v is None)}
+        try:
+            value = REWRITE[name if name in REWRITE else name.rstrip("_")](self.b, *values, **used)
+        except TypeError as error:
+            raise Untraceable(f"{func} with these arguments ({error})") from error
+        return self.b.mask(value) if result.dtype == torch.bool else self.b.number(value)
 
 
-def _convert(b: Builder, node: Any, values: dict[Any, Value], dtype: torch.dtype) -> Value:
-    name = node.target._schema.name.split("::")[1]
-    in_place, name = name.endswith("_"), name.rstrip("_")
-    result = node.meta["val"]
-    if not isinstance(result, Tensor) or result.shape not in (torch.Size([1]), torch.Size([])):
-        raise Untraceable(f"{node.target} (it changes the shape)")
-    if result.dtype not in (dtype, torch.bool):
-        raise Untraceable(f"{node.target} (it computes in {result.dtype}, the state in {dtype})")
-    args = [values[a] if isinstance(a, torch.fx.Node) else a for a in node.args]
-    if name in CONSTANT:
-        return CONSTANT[name]
-    if name in SAME:
-        return args[0]
-    if name not in REWRITE:
-        raise Untraceable(str(node.target))
-    ignored = {"dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking", "rounding_mode"}
-    kwargs = {k: v for k, v in node.kwargs.items() if k not in ignored or (k == "rounding_mode" and v is not None)}
-    try:
-        value = REWRITE[name](b, *args, **kwargs)
-    except TypeError as error:
-        raise Untraceable(f"{node.target} with these arguments ({error})") from error
-    if result.dtype == torch.bool:
-        value = b.mask(value)
-    elif value in b.masks:
-        value = b.number(value)
-    if in_place:
-        values[node.args[0]] = value
-    return value
-
-
-def _constant(tensor: Any, node: Any) -> float:
-    fresh = all("lift_fresh" in str(user.target) for user in node.users)
-    if not isinstance(tensor, Tensor) or tensor.numel() != 1 or not fresh:
-        raise Untraceable(f"a tensor of shape {tuple(tensor.shape)} that the step holds itself: pass it as a parameter")
-    return float(tensor)
+IGNORED = {"dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking"}
 
 
 def _isolated(function: Callable[[], Any]) -> Any:
@@ -213,6 +220,8 @@ def _isolated(function: Callable[[], Any]) -> Any:
     def run() -> None:
         try:
             result.append(function())
+        except Untraceable as error:
+            result.append(error)
         except Exception as error:  # whatever the step raises on one-element tensors is a reason not to fuse it
             result.append(Untraceable(f"{type(error).__name__}: {error}"))
 

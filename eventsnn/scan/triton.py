@@ -34,9 +34,18 @@ class Config(NamedTuple):
     ahead: bool
 
 
-def config(neurons: int, states: int, size: int) -> Config:
-    """The best cut found on an H100 for this many neurons and states, and inputs of `size` bytes."""
-    return Config(8, 128, 4, False)
+def config(neurons: int, states: int, size: int, save: bool = True) -> Config:
+    """The best cut found on an H100 for this many neurons and states, and inputs of `size` bytes.
+
+    Loading ahead hides latency where few neurons or long arithmetic do not; of short types a lane takes two neurons.
+    Only a forward that stores states must be cut as backward is.
+    """
+    many, light = neurons >= 2**18, states <= 2
+    if many and light and not save:
+        return Config(4, 128, 4, True) if size == 4 else Config(4, 512, 4, True)
+    if many and size < 4:
+        return Config(8, 256, 4, True)
+    return Config(8, 64, 2, not light or neurons < 2**19)
 
 
 TEMPLATES = {
@@ -327,7 +336,7 @@ def run(
 ) -> None:
     """One launch. What Triton found out of the arguments is kept: its own search costs more than the launch."""
     size = arguments.values[0].element_size()
-    cut = config(neurons, PLANS[key].count[1], size)
+    cut = config(neurons, PLANS[key].count[1], size, variant is not False)
     kernel = compiled(write, bool(knobs.runtime.interpret), key, tuple(arguments.kinds.items()), cut, variant)
     values = [*arguments.values, *results]
     device = results[0].device

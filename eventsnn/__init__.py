@@ -6,7 +6,9 @@ Events and files, frames, neurons, and receptive fields are here by name; tracki
 
 from importlib.metadata import version as _version
 
-from . import events, fields, forms, frames, functional, io, neurons, surrogate
+from . import containers, encode, events, fields, forms, frames, functional, io, neurons, surrogate
+from .containers import *
+from .encode import *
 from .events import *
 from .fields import *
 from .forms import *
@@ -17,6 +19,5 @@ from .neurons import *
 from .surrogate import *
 
 __version__ = _version("eventsnn")
-__all__ = sorted(
-    {name for room in (events, fields, forms, frames, functional, io, neurons, surrogate) for name in room.__all__}
-)
+_ROOMS = (containers, encode, events, fields, forms, frames, functional, io, neurons, surrogate)
+__all__ = sorted({name for room in _ROOMS for name in room.__all__})

@@ -21,7 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import neurons
+from . import encode, fields, neurons
+from .encode import *  # noqa: F403
+from .fields import *  # noqa: F403
 from .forms.build import check_options, check_parameters, own_code
 from .forms.operands import Matrices, positive_time
 from .forms.run import rule_of, run, sparsify
@@ -139,6 +141,7 @@ lif_refrac_step_sparse = _sparse(lif_refrac_step)
 ada_lif_step = step_function(neurons.lsnn.ADA_MODEL, "ada_lif_step", *_WR)
 
 __all__ = [
+    *(name for room in (encode, fields) for name in room.__all__ if name.islower()),
     *_spikes,
     *neurons.__all__,
     "ada_lif_step",

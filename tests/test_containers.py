@@ -191,6 +191,8 @@ CALLS = [  # module, input, shape that it is called with
     (torch.nn.Conv3d(2, 3, 3), (4, 5, 2, 6, 6, 6), (20, 2, 6, 6, 6)),
     (torch.nn.BatchNorm1d(4), (3, 5, 4, 6), (15, 4, 6)),
     (torch.nn.Dropout2d(), (4, 5, 2, 6, 6), (20, 2, 6, 6)),
+    (torch.nn.Sequential(torch.nn.ReLU(), Conv2d(2, 3, 3), Flatten()), (4, 5, 2, 6, 6), (20, 2, 6, 6)),
+    (torch.nn.Sequential(Linear(6, 6), Linear(6, 3)), (4, 5, 2, 6, 6), (4, 5, 2, 6, 6)),
     (Linear(6, 3), (4, 5, 2, 6, 6), (4, 5, 2, 6, 6)),
     (torch.nn.ReLU(), (4, 5, 2, 6, 6), (4, 5, 2, 6, 6)),
     (Flatten(2), (4, 5, 2, 6, 6), (4, 5, 2, 6, 6)),

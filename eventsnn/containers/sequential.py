@@ -22,8 +22,9 @@ class SequentialState(nn.Sequential):
     Layers over time get `[T, ...]` as it is. Torch's modules named ...1d, ...2d or ...3d (convolution, pooling, batch
     norm, ...) take a batch of rank 3, 4 or 5; where x has more axes than that, the leading ones are folded into the
     batch and the module is called once: Conv2d on `[T, B, C, H, W]` sees `[T B, C, H, W]`, and BatchNorm2d takes its
-    statistics over all steps. Everything else, such as Linear, activations and Flatten, gets x as it is: over time
-    write `Flatten(2)`. BatchNorm1d reads rank 3 as `[N, C, L]`; over time use `Lift(BatchNorm1d(...))`.
+    statistics over all steps. A plain torch Sequential is such a module if one of its children is: inside of
+    it there is no time. Everything else, such as Linear, activations and Flatten, gets x as it is: over time write
+    `Flatten(2)`. BatchNorm1d reads rank 3 as `[N, C, L]`; over time use `Lift(BatchNorm1d(...))`.
 
     Raises ValueError for a list of states of another length.
 

@@ -66,13 +66,25 @@ def batched_rank(kind: type[nn.Module]) -> int | None:
     return None
 
 
+def rank_of(module: nn.Module) -> int | None:
+    """`batched_rank` of a module; a plain torch Sequential has that of its first child that has one."""
+    module = original(module)
+    if type(module) is not nn.Sequential:
+        return batched_rank(type(module))
+    for child in module:
+        rank = rank_of(child)
+        if rank is not None:
+            return rank
+    return None
+
+
 def call_stateless(module: nn.Module, x: Any) -> Any:
     """`module(x)`; leading axes beyond the module's documented batch, such as time, are folded into the batch.
 
     One call for all of them: a Conv2d on `[T, B, C, H, W]` runs on `[T B, C, H, W]`, a BatchNorm2d has the statistics
     of all steps. Modules of any rank, such as Linear and activations, get x as it is.
     """
-    rank = batched_rank(type(original(module)))
+    rank = rank_of(module)
     if rank is None or not isinstance(x, Tensor) or x.ndim <= rank:
         return module(x)
     lead = x.shape[: x.ndim - rank + 1]

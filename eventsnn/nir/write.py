@@ -1,0 +1,184 @@
+"""A model as a NIR graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..containers import LConv2d, Lift, RecurrentSequential, SequentialState
+from ..containers.stateful import call, original, rank_of
+from ..forms.modules import Form
+from .neurons import EXPORTED, Scale, node_fields
+from .package import nir_package
+
+
+def to_nir(model: nn.Module, input_shape: int | Sequence[int], path: Any = None) -> Any:
+    """The `nir.NIRGraph` of a model, also written to `path` if there is one.
+
+    `input_shape` is that of one sample at one step, without time and batch, for example `(2, 34, 34)`. Expressed are
+    IAF, LI, LIBox, LIF and LIFBox in all forms, with weights and recurrence, Linear, Conv1d, Conv2d, LConv2d,
+    AvgPool2d, sum pooling (`AvgPool2d(..., divisor_override=1)`, `LPPool2d(1, ...)`) and Flatten, in SequentialState,
+    torch's Sequential, Lift and RecurrentSequential; Dropout and Identity are left out. Time constants are in seconds;
+    a cell becomes the same node as its layer, and feedback takes one step. Nodes carry dt in their metadata. The
+    surrogate gradient and the initial state are not part of NIR.
+
+    Raises ValueError that names what NIR cannot express, ImportError without the package nir (extra `eventsnn[nir]`).
+    """
+    writer = _Writer(nir_package(), model)
+    shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+    last, x = writer.module("model", model, "input", torch.zeros(1, 1, *shape, dtype=writer.dtype))
+    nir = writer.nir
+    writer.nodes = {"input": nir.Input({"input": np.array(shape)})} | writer.nodes
+    writer.nodes["output"] = nir.Output({"output": np.array(x.shape[2:])})
+    graph = nir.NIRGraph(writer.nodes, [*writer.edges, (last, "output")])
+    if path is not None:
+        nir.write(path, graph)
+    return graph
+
+
+class _Writer:
+    """Nodes and edges so far. Every method adds a module after `before` and gives its last node and its output."""
+
+    def __init__(self, nir: Any, model: nn.Module) -> None:
+        self.nir = nir
+        self.nodes: dict[str, Any] = {}
+        self.edges: list[tuple[str, str]] = []
+        self.lead = 2  # axes before those that NIR knows: time and batch, inside of Lift only batch
+        parameter: Tensor | None = next(model.parameters(), None)
+        self.dtype = torch.get_default_dtype() if parameter is None else parameter.dtype
+
+    def node(self, name: str, kind: str, before: str, x: Tensor, y: Tensor, fields: dict[str, Any]) -> str:
+        """Add a node of that kind; its types are the shapes of input and output."""
+        node = getattr(self.nir, kind)(**fields)
+        node.input_type = {"input": np.array(x.shape[self.lead :])}
+        node.output_type = {"output": np.array(y.shape[self.lead :])}
+        self.nodes[name] = node
+        self.edges.append((before, name))
+        return name
+
+    def module(self, name: str, module: nn.Module, before: str, x: Tensor) -> tuple[str, Tensor]:
+        module = original(module)
+        if isinstance(module, Lift):
+            return self.without_time(name, module.lifted_module, before, x)
+        if type(module) is nn.Sequential and x.ndim > (rank_of(module) or x.ndim):
+            return self.without_time(name, module, before, x)
+        if name in self.nodes or name in ("input", "output"):
+            name += "_"
+        if isinstance(module, RecurrentSequential):
+            return self.feedback(name, module, before, x)
+        if type(module) in (SequentialState, nn.Sequential):
+            return self.sequence(name, module, before, x)
+        if isinstance(module, Form):
+            return self.neuron(name, module, before, x)
+        if isinstance(module, (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)):
+            return before, x
+        kind, fields = _stateless(module, name, x, self.lead)
+        with torch.no_grad():
+            y = call(module, x)[0]
+        return self.node(name, kind, before, x, y, fields), y
+
+    def without_time(self, name: str, module: nn.Module, before: str, x: Tensor) -> tuple[str, Tensor]:
+        self.lead -= 1
+        last, y = self.module(name, module, before, x[0])
+        self.lead += 1
+        return last, y[None]
+
+    def sequence(self, name: str, module: Any, before: str, x: Tensor) -> tuple[str, Tensor]:
+        if getattr(module, "return_hidden", False):
+            raise ValueError(f"{name}: NIR has one output, but return_hidden gives that of every child")
+        for key, child in module.named_children():
+            before, x = self.module(key if name == "model" else f"{name}_{key}", child, before, x)
+        return before, x
+
+    def feedback(self, name: str, module: RecurrentSequential, before: str, x: Tensor) -> tuple[str, Tensor]:
+        if not isinstance(module.output_modules, int):
+            raise ValueError(f"{name}: NIR has one output, but output_modules is the list {module.output_modules}")
+        self.nodes[f"{name}_sum"] = self.nir.Scale(np.ones(x.shape[self.lead :], dtype=str(self.dtype)[6:]))
+        self.edges.append((before, f"{name}_sum"))
+        last, y = f"{name}_sum", x
+        for key, child in list(module.module.named_children())[: module.output_modules % len(module.module) + 1]:
+            last, y = self.module(f"{name}_{key}", child, last, y)
+        self.edges.append((last, f"{name}_sum"))
+        return last, y
+
+    def neuron(self, name: str, module: Any, before: str, x: Tensor) -> tuple[str, Tensor]:
+        if not hasattr(module, "model"):
+            raise ValueError(f"{name}: NIR has no node for {type(module).__name__}")
+        fields = node_fields(module, name)
+        weights, recurrent, _ = module._matrices()
+        if weights is not None:
+            y = nn.functional.linear(_vector(x, name, self.lead), weights.detach())
+            before = self.node(f"{name}_in", "Linear", before, x, y, {"weight": _array(weights)})
+            x = y
+        shape = x.shape[self.lead :]
+        arrays = {
+            key: torch.as_tensor(value).detach().to(self.dtype).broadcast_to(shape).contiguous().cpu().numpy()
+            for key, value in fields.items()
+        }
+        self.node(name, EXPORTED[module.model.name], before, x, x, arrays)
+        self.nodes[name].metadata = {"dt": module.dt}
+        if recurrent is not None:
+            self.node(f"{name}_back", "Linear", name, x, x, {"weight": _array(recurrent)})
+            self.edges.append((f"{name}_back", name))
+        return name, torch.zeros_like(x)
+
+
+def _vector(x: Tensor, name: str, lead: int) -> Tensor:
+    if x.ndim != lead + 1:
+        raise ValueError(
+            f"{name}: NIR's Linear takes a vector, not the shape {tuple(x.shape[lead:])}: flatten it first"
+        )
+    return x
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().copy()
+
+
+def _pair(value: Any) -> np.ndarray:
+    return np.array((value, value) if isinstance(value, int) else tuple(value))
+
+
+def _stateless(module: Any, name: str, x: Tensor, lead: int) -> tuple[str, dict[str, Any]]:
+    """Kind and fields of the node for a module without state; a ValueError names one that NIR cannot express."""
+    if isinstance(module, nn.Linear):
+        _vector(x, name, lead)
+        weight = {"weight": _array(module.weight)}
+        return ("Linear", weight) if module.bias is None else ("Affine", weight | {"bias": _array(module.bias)})
+    if isinstance(module, (nn.Conv1d, nn.Conv2d, LConv2d)) and getattr(module, "padding_mode", "zeros") == "zeros":
+        return _convolution(module, x.shape[lead + 1 :])
+    if isinstance(module, nn.AvgPool2d) and not module.ceil_mode and module.count_include_pad:
+        kind = {None: "AvgPool2d", 1: "SumPool2d"}.get(module.divisor_override)
+        if kind:
+            sizes = (module.kernel_size, module.stride, module.padding)
+            return kind, dict(zip(("kernel_size", "stride", "padding"), map(_pair, sizes), strict=True))
+    if isinstance(module, nn.LPPool2d) and module.norm_type == 1 and not module.ceil_mode:
+        stride = module.stride or module.kernel_size
+        return "SumPool2d", {"kernel_size": _pair(module.kernel_size), "stride": _pair(stride), "padding": _pair(0)}
+    if isinstance(module, nn.Flatten):
+        start, end = module.start_dim % x.ndim - lead, module.end_dim % x.ndim - lead
+        if start < 0:
+            raise ValueError(f"{name}: {module} would flatten time or batch: over time write Flatten(2)")
+        return "Flatten", {"input_type": {"input": np.array(x.shape[lead:])}, "start_dim": start, "end_dim": end}
+    if isinstance(module, Scale):
+        return "Scale", {"scale": _array(module.scale.broadcast_to(x.shape[lead:]))}
+    raise ValueError(f"{name}: NIR cannot express {module}")
+
+
+def _convolution(module: Any, shape: Sequence[int]) -> tuple[str, dict[str, Any]]:
+    flat = isinstance(module, nn.Conv1d)
+    bias = getattr(module, "bias", None)
+    weight = module.weight[..., 0] if isinstance(module, LConv2d) else module.weight
+    sizes = {key: getattr(module, key) for key in ("stride", "padding", "dilation")}
+    if flat:
+        sizes = {key: value if isinstance(value, str) else value[0] for key, value in sizes.items()}
+    return "Conv1d" if flat else "Conv2d", sizes | {
+        "input_shape": shape[0] if flat else tuple(shape),
+        "weight": _array(weight),
+        "groups": module.groups,
+        "bias": _array(weight.new_zeros(len(weight)) if bias is None else bias),
+    }

@@ -100,7 +100,7 @@ def _finish(left: int, report: Report, skip: bool) -> None:
         return
     if not skip:
         raise EventFormatError(
-            f"the file ends inside a record ({left} bytes of it are there): it was cut short",
+            f"the file ends inside a record ({left} bytes of it are there): it was cut short; on_error='skip' reads the rest",
             offset=report.last_good,
             event=report.events,
         )
@@ -116,7 +116,7 @@ def _error(state: Any, header: Header, report: Report, reasons: Mapping[int, str
     fault, x, y, width, height = (int(state[k][0]) for k in ("fault", "fault_x", "fault_y", "width", "height"))
     if fault == OUTSIDE:
         bounds = "sensor" if header.sensor else "pixels this format can hold"
-        reason = f"pixel ({x}, {y}) lies outside the {width}x{height} {bounds}"
+        reason = f"pixel ({x}, {y}) lies outside the {width}x{height} {bounds}; on_error='skip' drops such events"
     else:
         reason = reasons[fault]
     return EventFormatError(reason, offset=report.last_good, event=report.events)

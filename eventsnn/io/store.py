@@ -23,7 +23,7 @@ def store(run: Pass, pieces: tuple[Any, Any, Any, Any], offset: int) -> None:
         if not run.skip:
             at = int(np.argmin(good))
             raise EventFormatError(
-                f"pixel ({x[at]}, {y[at]}) lies outside the {width}x{height} sensor",
+                f"pixel ({x[at]}, {y[at]}) lies outside the {width}x{height} sensor; on_error='skip' drops such events",
                 offset=offset,
                 event=report.events + at,
             )

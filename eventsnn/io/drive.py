@@ -100,7 +100,7 @@ def _finish(left: int, report: Report, skip: bool) -> None:
         return
     if not skip:
         raise EventFormatError(
-            f"the file ends inside a record ({left} bytes of it are there): it was cut short; on_error='skip' reads the rest",
+            f"the file ends {left} bytes into a record: it was cut short; on_error='skip' reads what is whole",
             offset=report.last_good,
             event=report.events,
         )

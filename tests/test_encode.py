@@ -437,6 +437,12 @@ def test_bad_input_is_refused_by_name(name, args, kwargs, message):
         getattr(encode, name)(*args, **kwargs)
 
 
+def test_encoders_vectorise():
+    x = values(0, 1, 4, 3)
+    for function in (lambda v: encode.ttfs_encode(v, 5), lambda v: encode.phase_encode(v, 5, 3)):
+        torch.testing.assert_close(torch.func.vmap(function, out_dims=1)(x), function(x))
+
+
 @pytest.mark.parametrize("name", [name for name in encode.__all__ if name.endswith(("encode", "decode"))])
 def test_what_is_not_a_tensor_is_refused(name):
     required = [p for p in inspect.signature(getattr(encode, name)).parameters.values() if p.default is p.empty]

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from ..fields.values import readable
 
 
 def floating(x: Any, owner: str) -> Tensor:
@@ -47,12 +48,11 @@ def number(name: str, value: Any, low: float = 0.0, high: float = math.inf, clos
 
 
 def in_range(x: Tensor, low: float, high: float, owner: str) -> Tensor:
-    """x clamped to [low, high]. On the CPU, outside compilation, a value beyond it, or NaN, is a ValueError.
-
-    Elsewhere looking at the values would make the host wait.
+    """x clamped to [low, high]. A value beyond it, or NaN, is a ValueError where looking at the values is free: on the
+    CPU, outside compilation.
     """
     detached = x.detach()
-    if x.device.type == "cpu" and not torch.compiler.is_compiling() and _get_current_dispatch_mode() is None:
+    if readable(detached):
         wrong = detached[~((detached >= low) & (detached <= high) & detached.isfinite())]
         if wrong.numel():
             rule = "finite" if low == -math.inf else f"in [{low:g}, {high:g}]"

@@ -48,7 +48,8 @@ class Coder(nn.Module):
 def module_of(name: str, function: Callable[..., Tensor]) -> type[Coder]:
     """The module class of an encoder or decoder: its arguments are those of the function after the first."""
     _, *parameters = inspect.signature(function).parameters.values()
-    doc = f"`{function.__name__}` as a module, with its arguments after the first one.\n\n{function.__doc__}"
+    what = (inspect.getdoc(function) or "").partition("\n>>>")[0]
+    doc = f"`{function.__name__}` as a module, made with its arguments after the first one.\n\n{what}"
     forward = FunctionType(  # a code object of its own: torch.compile counts its recompilations by code object
         Coder.forward.__code__.replace(co_name=f"forward_{name}"), Coder.forward.__globals__, "forward"
     )
@@ -60,6 +61,6 @@ def module_of(name: str, function: Callable[..., Tensor]) -> type[Coder]:
             "forward": forward,
             "__signature__": inspect.Signature(parameters),
             "__module__": "eventsnn.encode",
-            "__doc__": "\n".join(line for line in doc.splitlines() if not line.lstrip().startswith(">>>")),
+            "__doc__": doc,
         },
     )

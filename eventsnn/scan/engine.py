@@ -50,10 +50,11 @@ def scan(
 ) -> tuple[Tensor, Any]:
     """Run `step(x[t], state, params) -> (output, state)` over time: `(outputs [T, ...], final state)`.
 
-    `step` is pure and pointwise. `x` is a tensor `[T, ...]` or a tree of them; `state` holds tensors in the dtype of the
-    arithmetic (inputs are cast to it, outputs back); `params` is any tree of tensors and numbers that broadcast against the
-    state. Strings, functions and `functools.partial` keywords are constants of the step. With `record_states` the
-    returned state is stacked over time, its last entry the final one. T = 0 returns the state as it is.
+    `step` is pure and pointwise. `x` is a tensor `[T, ...]` or a tree of them; `state` holds tensors in the dtype of
+    the arithmetic (inputs are cast to it, outputs back); `params` is any tree of tensors and numbers that broadcast
+    against the state. Strings, functions and `functools.partial` keywords are constants of the step. With
+    `record_states` the returned state is stacked over time, its last entry the final one. T = 0 returns the state as
+    it is.
 
     Without `backend`: CUDA tensors run on "triton", large CPU tensors on "cpu", the rest, and any step that is not
     pointwise arithmetic, on "loop".

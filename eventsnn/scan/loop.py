@@ -1,4 +1,4 @@
-"""The eager loop, one call of the step per time step: any operation, any device, double backward. The truth of all others."""
+"""The eager loop, the truth of all others: one call of the step per time step; any operation, device and derivative."""
 
 from __future__ import annotations
 

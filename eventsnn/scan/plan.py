@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .trace import Program, Untraceable, step_function, trace
+from .operations import Program
+from .trace import Untraceable, step_function, trace
 
 PLANS: dict[str, Plan] = {}
 
@@ -19,8 +20,8 @@ PLANS: dict[str, Plan] = {}
 class Plan:
     """The programs of one step: forward, and the vector-Jacobian product for any choice of wanted gradients.
 
-    Inputs of the programs are named `x0..` (this step's inputs), `s0..` (state), `p0..` (parameters), `g0..` (gradients of
-    the outputs) and `h0..` (gradients of the new state).
+    Inputs of the programs are named `x0..` (this step's inputs), `s0..` (state), `p0..` (parameters), `g0..` (gradients
+    of the outputs) and `h0..` (gradients of the new state).
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Plan:
 
     @lru_cache(maxsize=64)  # noqa: B019 - plans live as long as the process
     def vjp(self, wanted: tuple[bool, ...], seeds: tuple[bool, ...]) -> Program:
-        """Gradients of the `wanted` leaves (all states always), given those of the outputs in `seeds` and of the new state."""
+        """Gradients of the `wanted` leaves and all states, from those of outputs (in `seeds`) and new states."""
         n = len(self._names)
         names = [f"g{i}" for i, seed in enumerate(seeds) if seed] + [f"h{i}" for i in range(self.count[1])]
 

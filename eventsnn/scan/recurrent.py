@@ -36,8 +36,8 @@ def scan_recurrent(
 ) -> tuple[Tensor, Any]:
     """Run `step((wx[t], R spike(state)), state, params)` over time; the rest is as in `scan`.
 
-    `wx [T, ..., H]` is the input product of all steps and `recurrent_weights` a matrix `(H, H)`, or both are trees of the
-    same form. `spike` takes from a state the tensor `[..., H]` that is fed back.
+    `wx [T, ..., H]` is the input product of all steps and `recurrent_weights` a matrix `(H, H)`, or both are trees of
+    the same form. `spike` takes from a state the tensor `[..., H]` that is fed back.
 
     >>> def step(x, v, p):
     ...     v = p * v + x[0] + x[1]
@@ -51,9 +51,7 @@ def scan_recurrent(
     key = "" if chosen == "loop" or torch.compiler.is_compiling() else plan_key(step, *site.signature())
     fed_back = position(spike, site) if key else None
     if fed_back is None:
-        return loop.scan_recurrent(
-            step, wx, state, params, recurrent_weights, spike=spike, record_states=record_states
-        )
+        return loop.scan_recurrent(step, wx, state, params, recurrent_weights, spike=spike, record_states=record_states)
     dtype = site.state[0].dtype
     x, states, values = site.operands()
     x = [leaf.to(dtype) for leaf in x[: len(x) // 2]]
@@ -111,7 +109,9 @@ def forward(key: str, backend: str, fed_back: int, *, leaves: Tensors) -> Tensor
     for p, s in zip(past, states, strict=True):
         p[0] = s
     moving = [("x", x + rz, True), ("s", past, False)]
-    step = kernels(backend).stepper("forward", key, moving, [("p", params, False)], [(y, 0), *((p, 1) for p in past)], False)
+    step = kernels(backend).stepper(
+        "forward", key, moving, [("p", params, False)], [(y, 0), *((p, 1) for p in past)], False
+    )
     spikes = rows(past[fed_back])
     products = [rows(r) for r in rz]
     for t in range(steps):
@@ -121,15 +121,20 @@ def forward(key: str, backend: str, fed_back: int, *, leaves: Tensors) -> Tensor
     return [y, *past, *rz]
 
 
-def backward(key: str, backend: str, fed_back: int, wanted: tuple[bool, ...], given: tuple[bool, ...], *, leaves: Tensors) -> Tensors:
+def backward(
+    key: str, backend: str, fed_back: int, wanted: tuple[bool, ...], given: tuple[bool, ...], *, leaves: Tensors
+) -> Tensors:
     """Gradients of inputs and states, and of the wanted parameters and weights."""
-    plan, (m, n, c) = PLANS[key], sizes(key)
+    m, n, c = sizes(key)
     rest = iter(leaves)
     x, _, params, weights, past, rz = ([next(rest) for _ in range(size)] for size in (m, n, c, m, n, m))
     grads = [next(rest) if there else None for there in given]
     gy, finals, recorded = grads[0], grads[1 : n + 1], grads[n + 1 :]
     steps, shape = x[0].shape[0], x[0].shape[1:]
-    h = [past[i].new_zeros(shape) if g is None else g.clone(memory_format=torch.contiguous_format) for i, g in enumerate(finals)]
+    h = [
+        past[i].new_zeros(shape) if g is None else g.clone(memory_format=torch.contiguous_format)
+        for i, g in enumerate(finals)
+    ]
     dx, drz = ([torch.empty_like(r) for r in rz] for _ in range(2))
     learn = wanted[m + n : m + n + c]
     dp = [past[0].new_empty(shape) for want in learn if want]
@@ -137,9 +142,7 @@ def backward(key: str, backend: str, fed_back: int, wanted: tuple[bool, ...], gi
     moving = [("x", x + rz, True), ("c", past, True), *([("g", [gy], True)] if gy is not None else [])]
     still = [("p", params, False), ("h", h, False)]
     results = [*((d, 0) for d in dx + drz), *((d, None) for d in h + dp)]
-    step = kernels(backend).stepper(
-        "backward", key, moving, still, results, (True,) * (2 * m) + (False,) * n + learn
-    )
+    step = kernels(backend).stepper("backward", key, moving, still, results, (True,) * (2 * m) + (False,) * n + learn)
     into = h[fed_back].view(-1, shape[-1])
     hidden = [rows(d) for d in drz]
     for t in reversed(range(steps)):

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from .trace import Node, Program, Value
+from .operations import Node, Program, Value
 
 
 def emit(
@@ -53,7 +53,8 @@ def load(name: str, text: str) -> ModuleType:
             part.write(text)
         os.replace(part.name, path)  # two processes may write the same text at once
     spec = importlib.util.spec_from_file_location(f"eventsnn_generated_{path.stem}", path)
-    assert spec is not None and spec.loader is not None  # a path that ends in .py has a loader
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # what is cached on disk asks for its module by name
     spec.loader.exec_module(module)

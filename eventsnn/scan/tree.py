@@ -11,7 +11,7 @@ LEAF = "*"
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
-    """The tensors and numbers of `tree`, and its form: everything else (strings, functions, booleans, None) stays in it.
+    """The tensors and numbers of `tree`, and its form, which keeps the rest (strings, functions, booleans, None).
 
     >>> flatten((1.0, ("super", 2.0)))[0]
     [1.0, 2.0]

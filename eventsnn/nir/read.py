@@ -29,7 +29,7 @@ def from_nir(graph: Any, dt: float | None = None) -> SequentialState | NIRNetwor
     """
     nir = nir_package()
     if not isinstance(graph, nir.NIRGraph):
-        graph = nir.read(graph)
+        graph = nir.read(graph, type_check=False)  # its shapes assume square kernels and one group
     wiring = Wiring(nir, graph)
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     for group in wiring.groups:

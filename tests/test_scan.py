@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import logging
+import operator
 import subprocess
 import sys
 from typing import NamedTuple
@@ -505,6 +506,23 @@ def test_recurrent_scans_with_two_weights(on):
     found, expected = (everything_recurrent(to, lambda v: v, work) for to in (on, "loop"))
     assert_same(found[0], expected[0])
     assert_same(found[1], expected[1])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("record", [False, True])
+def test_recurrent_scans_compile_into_one_graph(record):
+    step, x, state, params, weights = recurrent_operands("lif", (5, 2, 3))
+    leaves = [x, state.v, params.tau_mem, weights]
+
+    def model(x, state, params, weights):
+        outputs, final = scan_recurrent(
+            step, 2 * x, state, params, weights, spike=operator.attrgetter("v"), record_states=record
+        )
+        return outputs.sum() + (final.v**2).sum()
+
+    expected = torch.autograd.grad(model(x, state, params, weights), leaves)
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    assert_same(torch.autograd.grad(compiled(x, state, params, weights), leaves), expected)
 
 
 def test_recurrent_feedback_that_is_computed_goes_through_the_loop():

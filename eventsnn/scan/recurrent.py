@@ -15,7 +15,7 @@ from torch import Tensor
 
 from . import loop
 from .engine import Site, Step
-from .fused import Tensors, kernels
+from .fused import LIBRARY, Tensors, kernels
 from .plan import PLANS, plan_key
 from .tree import flatten, unflatten
 
@@ -48,7 +48,7 @@ def scan_recurrent(
     """
     site = Site((wx, wx), state, params)
     chosen = site.backend(backend)
-    key = "" if chosen == "loop" or torch.compiler.is_compiling() else plan_key(step, *site.signature())
+    key = "" if chosen == "loop" else plan_key(step, *site.signature())
     fed_back = position(spike, site) if key else None
     if fed_back is None:
         return loop.scan_recurrent(step, wx, state, params, recurrent_weights, spike=spike, record_states=record_states)
@@ -56,9 +56,13 @@ def scan_recurrent(
     x, states, values = site.operands()
     x = [leaf.to(dtype) for leaf in x[: len(x) // 2]]
     weights = [w.to(dtype) for w in flatten(recurrent_weights)[0]]
-    y, *results = Recurrent.apply(key, chosen, fed_back, record_states, *x, *states, *values, *weights)
+    leaves = [*x, *states, *values, *weights]
+    if torch.compiler.is_compiling():
+        y, *results = torch.ops.eventsnn.recurrent(key, chosen, fed_back, leaves)
+    else:
+        y, *results = Recurrent.apply(key, chosen, fed_back, record_states, *leaves)
     n = len(states)
-    states = [r[1:] for r in results[n:]] if record_states else results[:n]
+    states = [r[1:] for r in results[n : 2 * n]] if record_states else results[:n]
     return y.to(site.x[0].dtype if site.x[0].is_floating_point() else dtype), unflatten(states, site.forms[1])
 
 
@@ -86,9 +90,63 @@ class Recurrent(torch.autograd.Function):
         given = tuple(g is not None for g in grads)
         found = iter(recorded_steps(backward, (key, backend, fed_back, ctx.wanted, given), tensors))
         m, n, _ = sizes(key)
-        always = (*range(m), *range(m, m + n))
-        result = [next(found) if want or i in always else None for i, want in enumerate(ctx.wanted)]
+        result = [next(found) if want or i < m + n else None for i, want in enumerate(ctx.wanted)]
         return None, None, None, None, *(r if want else None for r, want in zip(result, ctx.wanted, strict=True))
+
+
+def _recurrent(key: str, backend: str, fed_back: int, leaves: Tensors) -> Tensors:
+    y, *kept = recorded_steps(forward, (key, backend, fed_back), leaves)
+    return [y, *(k[-1].clone() for k in kept[: PLANS[key].count[1]]), *kept]
+
+
+def _recurrent_shapes(key: str, backend: str, fed_back: int, leaves: Tensors) -> Tensors:
+    m, n, _ = sizes(key)
+    steps, *shape = leaves[0].shape
+    lengths = [[steps], *[[]] * n, *[[steps + 1]] * n, *[[steps]] * m]
+    return [leaves[0].new_empty((*length, *shape)) for length in lengths]
+
+
+def _recurrent_backward(
+    key: str, backend: str, fed_back: int, wanted: list[bool], given: list[bool], leaves: Tensors
+) -> Tensors:
+    return recorded_steps(backward, (key, backend, fed_back, tuple(wanted), tuple(given)), leaves)
+
+
+def _recurrent_backward_shapes(
+    key: str, backend: str, fed_back: int, wanted: list[bool], given: list[bool], leaves: Tensors
+) -> Tensors:
+    m, n, c = sizes(key)
+    x = leaves[0]
+    learn = sum(wanted[m + n : m + n + c])
+    shapes = [x.shape] * m + [x.shape[1:]] * (n + learn) + [x.shape[-1:] * 2] * sum(wanted[m + n + c :])
+    return [x.new_empty(shape) for shape in shapes]
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensors) -> None:
+    *ctx.facts, leaves = inputs
+    n = PLANS[inputs[0]].count[1]
+    ctx.wanted = [leaf.requires_grad for leaf in leaves]
+    ctx.save_for_backward(*leaves, *output[1 + n :])
+
+
+def _gradients(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
+    m, n, _ = sizes(ctx.facts[0])
+    ends = grads[: 1 + 2 * n]
+    tensors = [*ctx.saved_tensors, *(g for g in ends if g is not None)]
+    run = torch.ops.eventsnn.recurrent_backward
+    found = iter(run(*ctx.facts, ctx.wanted, [g is not None for g in ends], tensors))
+    return None, None, None, [next(found) if want or i < m + n else None for i, want in enumerate(ctx.wanted)]
+
+
+LIBRARY.define("recurrent(str key, str backend, int fed_back, Tensor[] leaves) -> Tensor[]")
+LIBRARY.define(
+    "recurrent_backward(str key, str backend, int fed_back, bool[] wanted, bool[] given, Tensor[] leaves) -> Tensor[]"
+)
+LIBRARY.impl("recurrent", _recurrent, "CompositeExplicitAutograd")
+LIBRARY.impl("recurrent_backward", _recurrent_backward, "CompositeExplicitAutograd")
+torch.library.register_fake("eventsnn::recurrent", _recurrent_shapes, lib=LIBRARY)
+torch.library.register_fake("eventsnn::recurrent_backward", _recurrent_backward_shapes, lib=LIBRARY)
+torch.library.register_autograd("eventsnn::recurrent", _gradients, setup_context=_keep, lib=LIBRARY)
 
 
 def sizes(key: str) -> tuple[int, int, int]:

@@ -28,6 +28,8 @@ _DTYPES: dict[str, tuple[str, ...]] = {
     "p": ("uint8", "bool"),
 }
 
+_ALLOWED = {k: {np.dtype(n) for n in names} | {getattr(torch, n) for n in names} for k, names in _DTYPES.items()}
+
 
 def microseconds(duration: int | str) -> int:
     """A duration in microseconds, from an integer (already us) or a text with a unit.
@@ -56,14 +58,14 @@ def _column(name: str, values: Any) -> Any:
     column = values if isinstance(values, torch.Tensor) else np.asarray(values)
     if column.ndim != 1:
         raise ValueError(f"column {name} must have one dimension, got shape {tuple(column.shape)}")
-    given = _dtype_name(column)
-    if given in _DTYPES[name]:
+    if column.dtype in _ALLOWED[name]:
         return column
+    given = _dtype_name(column)
     if len(column) and not given.startswith(("int", "uint", "bool")):
         raise ValueError(f"column {name} must be {' or '.join(_DTYPES[name])}, got {given}; cast it first")
     wanted = _DTYPES[name][0]
-    if len(column) and wanted != "int64":
-        low, high = (0, 1) if name == "p" else (-(2**15), 2**15 - 1)
+    if len(column):
+        low, high = {"t": (-(2**63), 2**63 - 1), "p": (0, 1)}.get(name, (-(2**15), 2**15 - 1))
         least, most = int(column.min()), int(column.max())
         if least < low or most > high:
             hint = "; 1 is ON and 0 is OFF, so pass p > 0" if name == "p" else ""
@@ -93,14 +95,14 @@ class Events:
 
     def __init__(self, t: Any, x: Any, y: Any, p: Any, *, sensor: Sequence[int] | None = None) -> None:
         self.t, self.x, self.y, self.p = (_column(k, v) for k, v in zip("txyp", (t, x, y, p), strict=True))
-        lengths = {len(column) for column in self.columns}
-        if len(lengths) > 1:
+        n = len(self.t)
+        if not len(self.x) == len(self.y) == len(self.p) == n:
             raise ValueError(
                 f"columns differ in length: t {len(self.t)}, x {len(self.x)}, y {len(self.y)}, p {len(self.p)}"
             )
-        kinds = {column.device if isinstance(column, torch.Tensor) else "numpy" for column in self.columns}
+        kinds = {column.device if isinstance(column, torch.Tensor) else None for column in self.columns}
         if len(kinds) > 1:
-            raise ValueError(f"columns must be all NumPy or all torch on one device, got {sorted(map(str, kinds))}")
+            raise ValueError(f"columns must be all NumPy or all torch on one device, got {kinds}")
         if sensor is not None:
             width, height = (int(n) for n in sensor)
             if width <= 0 or height <= 0:

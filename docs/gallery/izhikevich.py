@@ -23,7 +23,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRST"
 
 
 def voltage(panel: Panel) -> tuple[Tensor, Tensor]:
-    """Times (ms) and the voltage after each step, 30 mV in spiking steps; in float64, since rounding moves some spikes."""
+    """Times (ms) and voltage after each step, 30 mV in spiking steps; in float64, since rounding moves some spikes."""
     p, start = panel.preset()
     behavior = IzhikevichSpikingBehavior(p._replace(tau_inv=1000), start)
     t = panel.tau * torch.arange(round(panel.end / panel.tau) + 1, dtype=torch.float64)

@@ -1,8 +1,8 @@
 """The discrete Gaussian and its differences along a line of pixels, as matrices.
 
-An isotropic receptive field over a whole image H x W is then two small matrix products, ``A_y @ image @ A_x.T``, which for
-wide fields is far cheaper than a convolution. The kernel is T(n; s) = (1/N) sum_t exp(-s (1 - cos t)) cos(t n), the solution
-of the diffusion equation on the grid: sum 1, variance exactly s.
+An isotropic receptive field over a whole image H x W is then two small matrix products, ``A_y @ image @ A_x.T``, which
+for wide fields is far cheaper than a convolution. The kernel is T(n; s) = (1/N) sum_t exp(-s (1 - cos t)) cos(t n), the
+solution of the diffusion equation on the grid: sum 1, variance exactly s.
 
 Lindeberg, Scale-space for discrete signals (1990), doi 10.1109/34.49051.
 """
@@ -18,8 +18,10 @@ from torch import Tensor
 def line_operators(
     n: int, scales: Sequence[float], device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Matrices ``[S, n, n]`` that smooth a line of n cells at each scale [px^2], smooth and take the first difference
-    ``(f(k + 1) - f(k - 1)) / 2``, smooth and take the second, ``f(k + 1) - 2 f(k) + f(k - 1)``. Cells outside count as 0.
+    """Matrices ``[S, n, n]`` that smooth a line of n cells at each scale [px^2], and smooth and take a difference of it.
+
+    The first difference is ``(f(k + 1) - f(k - 1)) / 2``, the second ``f(k + 1) - 2 f(k) + f(k - 1)``. Cells outside count
+    as 0.
 
     >>> smooth, first, second = line_operators(41, [4.0])
     >>> ramp = torch.arange(41.0)

@@ -6,10 +6,10 @@ import builtins
 import errno
 import itertools
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 
 from ..events import Events
+from .atomic import whole
 from .registry import Format, formats, named
 
 
@@ -30,25 +30,10 @@ def write(path: str | os.PathLike[str], events: Events | Iterable[Events], *, fo
     module = _format(target, format).load()
     parts = iter([events] if isinstance(events, Events) else events)
     first = next(parts, Events.empty(getattr(events, "sensor", None)))
-    folder, name = os.path.split(os.path.abspath(target))
     if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, target) from None
-    try:
-        with builtins.open(handle, "w+b") as file:
-            module.write(file, _checked(first, parts), first.sensor)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with whole(target) as path, builtins.open(path, "w+b") as file:
+        module.write(file, _checked(first, parts), first.sensor)
 
 
 def _format(target: str, name: str | None) -> Format:

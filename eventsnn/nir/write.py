@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..containers import LConv2d, Lift, RecurrentSequential, SequentialState
+from ..containers import Lift, RecurrentSequential, SequentialState
 from ..containers.stateful import call, original, rank_of
 from ..forms.modules import Form
-from .neurons import EXPORTED, Scale, node_fields
+from .layers import array, stateless_node, vector
+from .neurons import EXPORTED, node_fields
 from .package import nir_package
 
 
@@ -76,7 +77,7 @@ class _Writer:
             return self.neuron(name, module, before, x)
         if isinstance(module, (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)):
             return before, x
-        kind, fields = _stateless(module, name, x, self.lead)
+        kind, fields = stateless_node(module, name, x, self.lead)
         with torch.no_grad():
             y = call(module, x)[0]
         return self.node(name, kind, before, x, y, fields), y
@@ -111,8 +112,8 @@ class _Writer:
         fields = node_fields(module, name)
         weights, recurrent, _ = module._matrices()
         if weights is not None:
-            y = nn.functional.linear(_vector(x, name, self.lead), weights.detach())
-            before = self.node(f"{name}_in", "Linear", before, x, y, {"weight": _array(weights)})
+            y = nn.functional.linear(vector(x, name, self.lead), weights.detach())
+            before = self.node(f"{name}_in", "Linear", before, x, y, {"weight": array(weights)})
             x = y
         shape = x.shape[self.lead :]
         arrays = {
@@ -122,63 +123,6 @@ class _Writer:
         self.node(name, EXPORTED[module.model.name], before, x, x, arrays)
         self.nodes[name].metadata = {"dt": module.dt}
         if recurrent is not None:
-            self.node(f"{name}_back", "Linear", name, x, x, {"weight": _array(recurrent)})
+            self.node(f"{name}_back", "Linear", name, x, x, {"weight": array(recurrent)})
             self.edges.append((f"{name}_back", name))
         return name, torch.zeros_like(x)
-
-
-def _vector(x: Tensor, name: str, lead: int) -> Tensor:
-    if x.ndim != lead + 1:
-        raise ValueError(
-            f"{name}: NIR's Linear takes a vector, not the shape {tuple(x.shape[lead:])}: flatten it first"
-        )
-    return x
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy().copy()
-
-
-def _pair(value: Any) -> np.ndarray:
-    return np.array((value, value) if isinstance(value, int) else tuple(value))
-
-
-def _stateless(module: Any, name: str, x: Tensor, lead: int) -> tuple[str, dict[str, Any]]:
-    """Kind and fields of the node for a module without state; a ValueError names one that NIR cannot express."""
-    if isinstance(module, nn.Linear):
-        _vector(x, name, lead)
-        weight = {"weight": _array(module.weight)}
-        return ("Linear", weight) if module.bias is None else ("Affine", weight | {"bias": _array(module.bias)})
-    if isinstance(module, (nn.Conv1d, nn.Conv2d, LConv2d)) and getattr(module, "padding_mode", "zeros") == "zeros":
-        return _convolution(module, x.shape[lead + 1 :])
-    if isinstance(module, nn.AvgPool2d) and not module.ceil_mode and module.count_include_pad:
-        kind = {None: "AvgPool2d", 1: "SumPool2d"}.get(module.divisor_override)
-        if kind:
-            sizes = (module.kernel_size, module.stride, module.padding)
-            return kind, dict(zip(("kernel_size", "stride", "padding"), map(_pair, sizes), strict=True))
-    if isinstance(module, nn.LPPool2d) and module.norm_type == 1 and not module.ceil_mode:
-        stride = module.stride or module.kernel_size
-        return "SumPool2d", {"kernel_size": _pair(module.kernel_size), "stride": _pair(stride), "padding": _pair(0)}
-    if isinstance(module, nn.Flatten):
-        start, end = module.start_dim % x.ndim - lead, module.end_dim % x.ndim - lead
-        if start < 0:
-            raise ValueError(f"{name}: {module} would flatten time or batch: over time write Flatten(2)")
-        return "Flatten", {"input_type": {"input": np.array(x.shape[lead:])}, "start_dim": start, "end_dim": end}
-    if isinstance(module, Scale):
-        return "Scale", {"scale": _array(module.scale.broadcast_to(x.shape[lead:]))}
-    raise ValueError(f"{name}: NIR cannot express {module}")
-
-
-def _convolution(module: Any, shape: Sequence[int]) -> tuple[str, dict[str, Any]]:
-    flat = isinstance(module, nn.Conv1d)
-    bias = getattr(module, "bias", None)
-    weight = module.weight[..., 0] if isinstance(module, LConv2d) else module.weight
-    sizes = {key: getattr(module, key) for key in ("stride", "padding", "dilation")}
-    if flat:
-        sizes = {key: value if isinstance(value, str) else value[0] for key, value in sizes.items()}
-    return "Conv1d" if flat else "Conv2d", sizes | {
-        "input_shape": shape[0] if flat else tuple(shape),
-        "weight": _array(weight),
-        "groups": module.groups,
-        "bias": _array(weight.new_zeros(len(weight)) if bias is None else bias),
-    }

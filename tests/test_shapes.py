@@ -32,8 +32,8 @@ def test_coverage_moves_with_the_shape():
 def test_a_pixel_fires_once_for_each_threshold_crossed():
     """From background to shape and back.
 
-    log(0.8 / 0.2) is 5.5 thresholds and the start up to 0.9 off: 4 to 6 ON events, 5 on average, then as many OFF or one
-    more or less.
+    log(0.8 / 0.2) is 5.5 thresholds and the start up to 0.9 off: 4 to 6 ON events, 5 on average, then as many OFF or
+    one more or less.
     """
     shape = Shape("square", 20 * math.sqrt(2), (-30.0, 20.0), (300.0, 0.0))
     events, _ = record([shape], (60, 40), "400ms", noise_rate=0.0, threshold=math.log(4) / 5.5)

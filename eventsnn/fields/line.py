@@ -18,10 +18,10 @@ from torch import Tensor
 def line_operators(
     n: int, scales: Sequence[float], device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Matrices ``[S, n, n]`` that smooth a line of n cells at each scale [px^2], and smooth and take a difference of it.
+    """Matrices ``[S, n, n]`` that smooth a line of n cells at each scale [px^2], and take differences of the result.
 
-    The first difference is ``(f(k + 1) - f(k - 1)) / 2``, the second ``f(k + 1) - 2 f(k) + f(k - 1)``. Cells outside count
-    as 0.
+    The first difference is ``(f(k + 1) - f(k - 1)) / 2``, the second ``f(k + 1) - 2 f(k) + f(k - 1)``. Cells outside
+    count as 0.
 
     >>> smooth, first, second = line_operators(41, [4.0])
     >>> ramp = torch.arange(41.0)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .cpu_source import BLOCK, CHUNK, backward_source, forward_source
 from .layout import is_row, layout_of, offsets
+from .memory import fresh
 from .plan import PLANS
 from .source import load
 
@@ -29,7 +30,7 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     steps, shape = xs[0].shape[0], xs[0].shape[1:]
     out = xs[0].dtype if xs[0].is_floating_point() else plan.dtype
     xs = [x if x.dtype == torch.bool else x.to(plan.dtype) for x in xs]
-    new = partial(torch.empty, dtype=plan.dtype)
+    new = partial(fresh, dtype=plan.dtype)
     results = [new((steps, *shape)) for _ in range(plan.outputs)] + [new(shape) for _ in states]
     if save:
         results += [new((rows(steps), *shape)) for _ in states]
@@ -65,7 +66,7 @@ def backward(
     arguments.read("g", cast[: plan.outputs], timed=True)
     arguments.read("h", cast[plan.outputs :])
     results = [
-        torch.empty((steps, *shape) if i < len(xs) else shape, dtype=plan.dtype)
+        fresh((steps, *shape) if i < len(xs) else shape, plan.dtype)
         for i in range(len(wanted))
         if wanted[i] or len(xs) <= i < len(xs) + len(saved)
     ]

@@ -16,6 +16,7 @@ from torch import Tensor
 from . import loop
 from .engine import Site, Step
 from .fused import LIBRARY, Tensors, kernels
+from .memory import fresh
 from .plan import PLANS, plan_key
 from .tree import flatten, unflatten
 
@@ -161,9 +162,10 @@ def forward(key: str, backend: str, fed_back: int, *, leaves: Tensors) -> Tensor
     x, states, params = leaves[:m], leaves[m : m + n], leaves[m + n : m + n + c]
     turned = [w.t() for w in leaves[m + n + c :]]
     steps, shape = x[0].shape[0], x[0].shape[1:]
-    y = states[0].new_empty((steps, *shape))
-    past = [s.new_empty((steps + 1, *shape)) for s in states]
-    rz = [s.new_empty((steps, *shape)) for s in x]
+    dtype, device = states[0].dtype, states[0].device
+    y = fresh((steps, *shape), dtype, device)
+    past = [fresh((steps + 1, *shape), dtype, device) for _ in states]
+    rz = [fresh((steps, *shape), dtype, device) for _ in x]
     for p, s in zip(past, states, strict=True):
         p[0] = s
     moving = [("x", x + rz, True), ("s", past, False)]
@@ -193,7 +195,7 @@ def backward(
         past[i].new_zeros(shape) if g is None else g.clone(memory_format=torch.contiguous_format)
         for i, g in enumerate(finals)
     ]
-    dx, drz = ([torch.empty_like(r) for r in rz] for _ in range(2))
+    dx, drz = ([fresh(r.shape, r.dtype, r.device) for r in rz] for _ in range(2))
     learn = wanted[m + n : m + n + c]
     dp = [past[0].new_empty(shape) for want in learn if want]
     sums = [torch.zeros_like(d) for d in dp]

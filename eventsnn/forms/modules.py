@@ -51,6 +51,7 @@ class Form(nn.Module):
     """What the four forms share; `over_time` and `recurrent` tell them apart."""
 
     is_stateful = True
+    accepts_reset = True
     over_time: ClassVar[bool] = False
     recurrent: ClassVar[bool] = False
     record_states = False

@@ -214,7 +214,7 @@ def table(args: argparse.Namespace, bench: Bench, dtype: torch.dtype, steps: int
     yield f"\n### T = {steps}, {' x '.join(map(str, shape[1:]))} neurons, {str(dtype)[6:]}\n"
     rate = 2 * size / copy / 1e6
     yield f"x is {size / 2**20:.0f} MiB; copy {copy:.3f} ms ({rate:.0f} GB/s), with a fresh result {clone:.3f} ms\n"
-    yield "| what | forward, ms | of copy rate | of fresh copy | training, ms | of copy rate | of fresh copy | extra MiB |"
+    yield "| what | forward, ms | of copy rate | x a copy | training, ms | of copy rate | x a copy | extra MiB |"
     yield "|---|---|---|---|---|---|---|---|"
 
     small = args.device == "cuda" and x.numel() <= args.slow

@@ -1,6 +1,7 @@
 """Scans: every backend equals the eager loop, in outputs, states and every gradient."""
 
 import functools
+import importlib
 import importlib.util
 import logging
 import operator
@@ -141,7 +142,10 @@ def test_float64_on_the_cpu_backend(name):
         assert_same(found, expected, 1e-12)
 
 
-def test_blocks_and_threads_leave_no_seam():
+def test_blocks_and_threads_leave_no_seam(monkeypatch):
+    cpu = importlib.import_module("eventsnn.scan.cpu")
+    monkeypatch.setattr(cpu, "WORK", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     work = operands("lif", (20, 2, 1301))
     for found, expected in zip(everything("cpu", *work), everything("loop", *work), strict=True):
         assert_same(found, expected)
@@ -393,6 +397,13 @@ def test_backend_choice_and_errors():
         scan(step, x, state, params, backend="gpu")
     with pytest.raises(ValueError, match="unknown backend"), backend("fast"):
         pass
+
+
+@pytest.mark.parametrize("on", FUSED)
+def test_shapes_that_do_not_broadcast(on):
+    step, x, state, params = operands("lif", (3, 4))
+    with pytest.raises(ValueError, match=r"the parameters \[\[\], \[3\], \[\], \[\]\] must broadcast"):
+        scan(step, x, state, params._replace(tau_mem=torch.ones(3)), backend=on)
 
 
 @needs_triton

@@ -23,6 +23,8 @@ from .memory import fresh
 from .plan import PLANS
 from .source import load
 
+WORK = 2**19  # neuron steps below which another thread costs more than it saves
+
 
 def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tensor], save: bool) -> list[Tensor]:
     """Outputs `[T, *S]`, final states `[*S]` and, with `save`, every `CHUNK`-th state `[C, *S]`."""
@@ -160,7 +162,7 @@ def compiled(write: Callable[..., str], key: str, *variant: Any) -> Callable[...
 def run(kernel: Callable[..., None], arguments: list[int], steps: int, neurons: int) -> None:
     """The kernel over all neurons, in ranges of whole blocks, one a thread."""
     blocks = -(-neurons // BLOCK)
-    workers = max(1, min(torch.get_num_threads(), blocks))
+    workers = max(1, min(torch.get_num_threads(), blocks, steps * neurons // WORK))
     ends = [min(neurons, blocks * i // workers * BLOCK) for i in range(workers + 1)]
     threads = [
         threading.Thread(target=kernel, args=(*arguments, steps, neurons, lo, hi)) for lo, hi in pairwise(ends[1:])

@@ -101,6 +101,8 @@ class Site:
             raise ValueError(
                 f"backend 'cpu' takes CPU tensors, the input is on {self.x[0].device}: use 'triton' or 'loop'"
             )
+        if name == "cpu" and not installed("numba"):
+            raise ValueError("backend 'cpu' needs the package numba: install it, or use 'loop'")
         if name == "triton" and self.state[0].dtype != torch.float32:
             return "loop"
         if name == "triton" and kind == "cpu" and not interpreted():
@@ -146,12 +148,22 @@ class Site:
         ]
         shapes = [*(x.shape[1:] for x in self.x), *(s.shape for s in self.state), *(p.shape for p in values)]
         if any(other != shape and len(other) for other in shapes):  # broadcast_shapes costs more than all the rest
-            shape = torch.broadcast_shapes(*shapes)
+            shape = broadcast(shapes, len(self.x), len(self.state))
         return (
             [x if x.shape[1:] == shape else aligned(x, len(shape)).expand(steps, *shape) for x in self.x],
             [s if s.shape == shape else s.expand(shape) for s in self.state],
             [p if p.shape == shape or (p.numel() == 1 and not p.requires_grad) else p.expand(shape) for p in values],
         )
+
+
+def broadcast(shapes: list[torch.Size], x: int, state: int) -> torch.Size:
+    try:
+        return torch.broadcast_shapes(*shapes)
+    except RuntimeError as error:
+        named = [list(map(list, part)) for part in (shapes[:x], shapes[x : x + state], shapes[x + state :])]
+        raise ValueError(
+            f"one step's input {named[0]}, the state {named[1]} and the parameters {named[2]} must broadcast together"
+        ) from error
 
 
 def aligned(x: Tensor, dims: int) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from triton import knobs
 
-from .layout import is_row, layout_of
+from .layout import Layout, collapse, is_row
 from .plan import PLANS
 from .source import load
 from .triton_source import Config, backward_source, forward_source
@@ -120,7 +120,7 @@ def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     arguments = Arguments()
     for name, tensors in (("x", xs), ("s", states), ("p", params)):
         arguments.read(name, tensors, timed=name == "x")
-    ahead = tuple(arguments.kinds.items())
+    ahead = tuple(arguments.kinds)
     rows = tuple((f"{letter}{i}", "row") for letter, n in (("c", len(states)), ("g", plan.outputs)) for i in range(n))
     behind = tuple(kind for kind in ahead if kind[0][0] != "s") + rows
     cut = config(prod(xs[0].shape[1:]), len(states), xs[0].element_size())
@@ -132,19 +132,27 @@ class Arguments:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self.kinds: dict[str, str] = {}
+        self.kinds: list[tuple[str, str]] = []
 
     def read(self, letter: str, tensors: Sequence[Tensor | None], timed: bool = False) -> None:
-        for i, tensor in enumerate(tensors):
+        for i, tensor in enumerate(tensors):  # on the way of every call: the usual layouts first
             if tensor is None:
                 continue
-            layout = layout_of(tensor, timed)
-            kind = "row" if is_row(layout) else str(len(layout))  # else the number of its dimensions
-            self.kinds[f"{letter}{i}"] = kind + (" mask" if tensor.dtype == torch.bool else "")
+            layout: Layout = ()
+            if tensor.numel() == 1:
+                kind = "0"
+            elif tensor.is_contiguous():
+                kind = "row"
+            else:
+                layout = collapse(tensor.shape[timed:], tensor.stride()[timed:])
+                kind = "row" if is_row(layout) else str(len(layout))  # else the number of its dimensions
+            if tensor.dtype is not torch.float32:
+                kind += " mask" if tensor.dtype is torch.bool else f" {tensor.dtype}"
+            self.kinds.append((f"{letter}{i}", kind))
             self.values.append(tensor)
             if timed:
                 self.values.append(tensor.stride(0))
-            if kind != "row":
+            if layout and kind[0] != "r":
                 self.values += [number for dim in layout for number in dim]
 
 
@@ -153,7 +161,7 @@ def compiled(write: Callable[..., str], interpret: bool, key: str, kinds: Any, c
     return load(f"triton_{write.__name__.split('_')[0]}", write(key, kinds, cut, variant)).kernel
 
 
-LAUNCHERS: dict[Any, Any] = {}
+LAUNCHERS: dict[Any, tuple[Any, int]] = {}
 
 
 def run(
@@ -166,22 +174,21 @@ def run(
     variant: Any,
 ) -> None:
     """One launch. What Triton found out of the arguments is kept: its own search costs more than the launch."""
-    size = arguments.values[0].element_size()
-    cut = config(neurons, PLANS[key].count[1], size, variant is not False)
-    kernel = compiled(write, bool(knobs.runtime.interpret), key, tuple(arguments.kinds.items()), cut, variant)
     values = [*arguments.values, *results]
     device = results[0].device
-    seen = tuple(v if type(v) is int else (v.data_ptr() % 16, v.dtype) for v in values)
-    known = (kernel, device, neurons, steps < 2**31, seen)
+    seen = tuple([v if type(v) is int else v.data_ptr() & 15 for v in values])
+    known = (write, key, tuple(arguments.kinds), variant, device.index, neurons, steps < 2**31, seen)
     with contextlib.nullcontext() if _is_current(device) else torch.cuda.device(device):
-        launcher = LAUNCHERS.get(known)
-        if launcher is not None:
-            launcher(*values, steps, neurons, cut.block)
+        if known in LAUNCHERS:
+            launcher, block = LAUNCHERS[known]
+            launcher(*values, steps, neurons, block)
             return
+        cut = config(neurons, PLANS[key].count[1], arguments.values[0].element_size(), variant is not False)
+        kernel = compiled(write, bool(knobs.runtime.interpret), key, tuple(arguments.kinds), cut, variant)
         grid = (-(-neurons // cut.block), 1, 1)
         found = kernel[grid](*values, steps, neurons, BLOCK=cut.block, num_warps=cut.warps, enable_fp_fusion=False)
         if found is not None:  # the interpreter compiles nothing
-            LAUNCHERS[known] = found[grid]
+            LAUNCHERS[known] = found[grid], cut.block
 
 
 def _is_current(device: torch.device) -> bool:

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("eventsnn", deadline=None)  # no test depends on the time it takes
+settings.load_profile("eventsnn")
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from eventsnn.events import Events, microseconds
+from eventsnn.jit import compiled
 
 _NEVER = np.iinfo(np.int64).min
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _supported(t: Any, x: Any, y: Any, last: Any, tau: int, support: int) -> Any:
     """Mask of the events with enough neighbours in ``last`` (one pixel of border) not older than tau; updates it."""
     keep = np.empty(len(t), np.bool_)

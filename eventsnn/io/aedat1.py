@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..jit import compiled
 from . import aedat
 from .drive import OUTSIDE, drive
 from .header import Header
-from .jit import compiled
 from .reading import Pass
 from .source import Source
 

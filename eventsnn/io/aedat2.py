@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..jit import compiled
 from . import aedat
 from .drive import OUTSIDE, drive
 from .errors import EventFormatError
 from .header import Header
-from .jit import compiled
 from .reading import Pass
 from .source import Source
 

@@ -17,11 +17,11 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..events import Events
+from ..jit import compiled
 from .compression import COMPRESSIONS, expand, shrink
 from .errors import EventFormatError
 from .flatbuffer import Table
 from .header import Header
-from .jit import compiled
 from .reading import Mark, Pass
 from .source import Reader, Source
 from .store import store

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from ..jit import compiled
 from .errors import EventFormatError
-from .jit import compiled
 
 _LARGEST = 65535
 

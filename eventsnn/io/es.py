@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..events import Events
+from ..jit import compiled
 from .drive import OUTSIDE, drive
 from .errors import EventFormatError
 from .header import Header
-from .jit import compiled
 from .reading import Pass
 from .source import Source
 

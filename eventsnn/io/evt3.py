@@ -16,10 +16,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..events import Events
+from ..jit import compiled
 from . import prophesee
 from .drive import OUTSIDE, drive
 from .header import Header
-from .jit import compiled
 from .reading import Pass
 from .source import Source
 from .stamps import based, bounded

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..jit import compiled
 from .drive import OUTSIDE
-from .jit import compiled
 
 _FEW, _NUMBER, _WHOLE = 2, 3, 4
 REASONS = {

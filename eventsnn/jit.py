@@ -1,4 +1,4 @@
-"""How the kernels of this room are compiled: by numba, running without the interpreter's lock, kept on disk."""
+"""How kernels are compiled: by numba, running without the interpreter's lock, kept on disk."""
 
 from __future__ import annotations
 

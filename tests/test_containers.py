@@ -440,10 +440,7 @@ def test_modules_copy_pickle_and_load(name):
 
 @tracing
 @pytest.mark.parametrize("name", MODULES)
-def test_modules_compile_whole(name, request):
-    if name == "SequentialState":
-        reason = "two models that are first met while the compiler traces: it sees the table of plans as it was before"
-        request.applymarker(pytest.mark.xfail(raises=torch._dynamo.exc.Unsupported, reason=reason, strict=False))
+def test_modules_compile_whole(name):
     make, drive = MODULES[name]
     module, x = make(), drive()
     compiled = torch.compile(make(), fullgraph=True, backend="eager")

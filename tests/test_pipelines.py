@@ -119,7 +119,7 @@ def test_convert_keeps_every_event(disc, tmp_path, capsys):
         ("good.raw -o folder", "name the format"),
         ("good.raw -o new.xyz", "the name does not tell the format"),
         ("good.raw -o new.raw --format AEDAT2", "AEDAT2 cannot be written"),
-        ("cut.raw -o new.dat", "ends inside a record"),
+        ("cut.raw -o new.dat", "it was cut short"),
     ],
 )
 def test_what_cannot_be_converted_leaves_nothing(bad, monkeypatch, capsys, words, message):
@@ -163,7 +163,7 @@ def bad(disc, tmp_path):
         ("missing.raw", "missing.raw: No such file"),
         ("empty.raw", "the file is empty"),
         ("picture.raw", "not an event file"),
-        ("cut.raw", "ends inside a record"),
+        ("cut.raw", "it was cut short"),
         ("folder", "folder: Is a directory"),
         ("good.raw -o nowhere/x", "no such folder"),
         ("good.raw -o /proc/x", "cannot write here"),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from .plan import PLANS, Plan
+from .plan import PLANS, Plan, outputs_of
 
 Tensors = list[Tensor]
 
@@ -25,7 +25,7 @@ def run(key: str, backend: str, x: Tensors, state: Tensors, params: Tensors) -> 
     """Outputs `[T, *S]` and final states `[*S]` of the plan `key`."""
     save = torch.is_grad_enabled() and any(t.requires_grad for t in (*x, *state, *params))
     if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
-        return torch.ops.eventsnn.scan(key, backend, x, state, params, save)[: PLANS[key].outputs + len(state)]
+        return torch.ops.eventsnn.scan(key, backend, x, state, params, save)[: outputs_of(key) + len(state)]
     if not save:
         return kernels(backend).forward(key, x, state, params, False)
     return list(Fused.apply(key, backend, *x, *state, *params))

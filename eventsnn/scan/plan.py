@@ -91,6 +91,12 @@ def constant(function: Any) -> Any:
     return function
 
 
+@constant
+def outputs_of(key: str) -> int:
+    """How many outputs the plan has; as a constant, since a compiler may have met the table before the plan was in it."""
+    return PLANS[key].outputs
+
+
 FOUND: dict[Any, str] = {}
 
 

@@ -93,7 +93,7 @@ def constant(function: Any) -> Any:
 
 @constant
 def outputs_of(key: str) -> int:
-    """How many outputs the plan has. Constant for a compiler, which may have met the table before the plan was in it."""
+    """How many outputs the plan has; constant, as a compiler may have met the table before the plan was in it."""
     return PLANS[key].outputs
 
 

@@ -57,7 +57,8 @@ class Tracks:
         return len(self.frame)
 
     def __repr__(self) -> str:
-        return f"Tracks({len(self.ids)} objects, {len(self)} rows)"
+        things = "object" if len(self.ids) == 1 else "objects"
+        return f"Tracks({len(self.ids)} {things}, {len(self)} rows)"
 
     def rows(self) -> Iterator[Row]:
         """The rows as tuples in the order of the fields."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 __all__ = ["Events", "microseconds"]
 
@@ -143,6 +144,10 @@ class Events:
     def __len__(self) -> int:
         return len(self.t)
 
+    @overload
+    def __getitem__(self, index: int) -> tuple[int, int, int, int]: ...
+    @overload
+    def __getitem__(self, index: slice | NDArray[Any] | torch.Tensor | Sequence[int]) -> Self: ...
     def __getitem__(self, index: Any) -> Any:
         """A slice, mask or index array gives Events; a whole number gives the one event as a tuple ``(t, x, y, p)``."""
         if isinstance(index, int | np.integer):
@@ -172,7 +177,7 @@ class Events:
         if self.is_sorted:
             return self
         order = self.t.argsort(stable=True) if isinstance(self.t, torch.Tensor) else self.t.argsort(kind="stable")
-        return self[order]  # type: ignore[no-any-return]
+        return self[order]
 
     def between(self, start: int | str | None = None, stop: int | str | None = None) -> Self:
         """The events with ``start <= t < stop``; None leaves that side open.
@@ -191,7 +196,7 @@ class Events:
                 bounds[side] = int(torch.searchsorted(self.t, stamp))
             else:
                 bounds[side] = int(np.searchsorted(self.t, stamp))
-        return self[bounds[0] : max(bounds)]  # type: ignore[no-any-return]
+        return self[bounds[0] : max(bounds)]
 
     def outside(self) -> Any:
         """Mask ``[n]`` of the events that lie outside the sensor. Raises ValueError if its size is unknown."""

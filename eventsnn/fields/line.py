@@ -35,5 +35,5 @@ def line_operators(
     kernel = spectrum @ torch.cos(t[:, None] * torch.arange(-n, n + 1))
     offset = torch.arange(n)[:, None] - torch.arange(n) + n
     here, before, after = kernel[:, offset], kernel[:, offset - 1], kernel[:, offset + 1]
-    kinds = here, (after - before) / 2, after - 2 * here + before
-    return tuple(kind.float().to(device) for kind in kinds)  # type: ignore[return-value]
+    first, second = (after - before) / 2, after - 2 * here + before
+    return here.float().to(device), first.float().to(device), second.float().to(device)

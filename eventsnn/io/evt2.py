@@ -27,10 +27,7 @@ _RANGE = 1 << 34
 
 
 def start(source: Source) -> Header:
-    found = prophesee.check(prophesee.header(source.head), "EVT2")
-    if source.size is not None:
-        found.most = (source.size - found.offset) // 4
-    return found
+    return prophesee.raw(source, "EVT2", 4)
 
 
 def decode(run: Pass) -> Iterator[None]:

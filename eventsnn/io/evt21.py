@@ -25,10 +25,8 @@ _RANGE = 1 << 34
 
 
 def start(source: Source) -> Header:
-    found = prophesee.check(prophesee.header(source.head), "EVT2.1")
+    found = prophesee.raw(source, "EVT2.1", 8)
     found.layout["legacy"] = int(found.layout["keys"].get("endianness", "little").lower() == "legacy")
-    if source.size is not None:
-        found.most = (source.size - found.offset) // 8
     return found
 
 

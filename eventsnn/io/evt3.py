@@ -26,10 +26,7 @@ from .stamps import based, bounded
 
 
 def start(source: Source) -> Header:
-    found = prophesee.check(prophesee.header(source.head), "EVT3")
-    if source.size is not None:
-        found.most = (source.size - found.offset) // 2
-    return found
+    return prophesee.raw(source, "EVT3", 2)
 
 
 def decode(run: Pass) -> Iterator[None]:

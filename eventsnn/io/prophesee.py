@@ -10,6 +10,7 @@ import re
 
 from .errors import EventFormatError
 from .header import Header
+from .source import Source
 
 _LINE = re.compile(rb"% ?([^\x00-\x08\x0a-\x1f\x7f]*)\r?\n")
 _EVT = {"2.0": "EVT2", "2.1": "EVT2.1", "3.0": "EVT3", "4.0": "EVT4", "EVT21": "EVT2.1"}
@@ -61,11 +62,14 @@ def _sensor(keys: dict[str, str], offset: int) -> tuple[int, int] | None:
     return _SYSTEMS.get(int(system)) if re.fullmatch(r"\d{1,6}", system) else None
 
 
-def check(found: Header, name: str) -> Header:
-    """The header, if it is of that format or names none."""
+def raw(source: Source, name: str, word: int) -> Header:
+    """The header of a RAW file of words of so many bytes, if it is of that format or names none."""
+    found = header(source.head)
     stated = found.layout["format"]
     if stated not in (None, name):
         raise EventFormatError(f"the header says {stated}, not {name}", offset=0)
+    if source.size is not None:
+        found.most = (source.size - found.offset) // word
     return found
 
 

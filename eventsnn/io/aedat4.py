@@ -9,8 +9,10 @@ counted by packet and passed over. Source: iniVation, "AEDAT 4.0" (2019) and its
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
@@ -19,14 +21,18 @@ import numpy as np
 from ..events import Events
 from ..jit import compiled
 from .compression import COMPRESSIONS, expand, shrink
-from .errors import EventFormatError
+from .errors import CutShort, EventFormatError
 from .flatbuffer import Table
 from .header import Header
-from .reading import Mark, Pass
+from .packets import exactly, walk
+from .reading import Pass
 from .source import Reader, Source
 from .store import store
 
 MAGIC = b"#!AER-DAT4"
+_SIGN = re.compile(
+    rb"(?=.\x00\x00\x00...[\x00-\x0f](?:\x04\x22\x4d\x18|\x28\xb5\x2f\xfd|.{8}(?:EVTS|FRME|IMUS|TRIG)))", re.DOTALL
+)  # stream, size, and an LZ4 frame, a zstd frame or a FlatBuffer
 _EVENT = np.dtype({"names": ["t", "x", "y", "p"], "formats": ["<i8", "<i2", "<i2", "u1"], "itemsize": 16})
 
 
@@ -96,23 +102,9 @@ def decode(run: Pass) -> Iterator[None]:
 
 def packets(run: Pass) -> Iterator[tuple[int, bytes, int]]:
     """Stream number, payload and offset of every packet; where the next one begins is known only from the last."""
-    layout, report, size = run.header.layout, run.report, run.source.size
+    parse = partial(_packet, header=run.header, size=run.source.size)
     with run.source.reader(run.mark.offset if run.mark else run.header.offset) as reader:
-        while True:
-            report.last_good = offset = reader.offset
-            if 0 <= layout["table"] <= offset:
-                return
-            try:
-                packet = _packet(reader, layout, size)
-            except EventFormatError as error:
-                if not run.skip:
-                    error.offset, error.event = offset, report.events
-                    raise
-                report.skipped_bytes += (size or reader.offset) - offset
-                return
-            if packet is None:
-                return
-            run.mark = Mark(reader.offset)
+        for offset, packet in walk(run, reader, parse, _SIGN):
             yield *packet, offset
 
 
@@ -146,22 +138,35 @@ def _unpack(words: Any, width: int, height: int, last: int, t: Any, x: Any, y: A
     return len(words) // 2, back, last
 
 
-def _packet(reader: Reader, layout: dict[str, Any], size: int | None) -> tuple[int, bytes] | None:
+def _packet(reader: Reader, header: Header, size: int | None) -> tuple[int, bytes] | None:
     """The next packet's stream and payload, None at the end."""
+    table = header.layout["table"]
+    if 0 <= table <= reader.offset:
+        if table < reader.offset or b"FTAB" not in reader.read(64):
+            raise EventFormatError(f"the header says that the data table begins at byte {table}; it does not")
+        return None
     prefix = reader.read(8)
-    if not prefix and layout["table"] < 0:
+    if not prefix and table < 0:
         return None
     if len(prefix) < 8:
-        raise EventFormatError("the file ends before its data table or inside a packet: it was cut short")
+        raise CutShort("the file ends before its data table or inside a packet: it was cut short")
     number, length = struct.unpack("<ii", prefix)
-    if number < 0 or length < 0 or (size is not None and length > size - reader.offset):
-        raise EventFormatError(
-            f"a packet of stream {number} with {length} bytes does not fit into the file: it was cut short or damaged"
-        )
-    payload = reader.read(length)
-    if len(payload) < length:
-        raise EventFormatError("the file ends inside a packet: it was cut short")
-    return number, payload
+    if number not in header.metadata["streams"] or length < 0:
+        raise EventFormatError(f"a packet of {length} bytes of stream {number}, which the header does not name")
+    return number, exactly(reader, length, size, "packet")
+
+
+def extent(source: Source, header: Header) -> tuple[int, int, int] | None:
+    """Number of events, first and last time by the data table, where there is one."""
+    table, stream = header.layout["table"], header.layout["stream"]
+    if table < 0 or source.size is None or not header.offset <= table < source.size or stream is None:
+        return None
+    root = Table.root(expand(source.read(table, source.size - table), header.layout["code"]), 4)
+    rows = [row for row in root.tables(0) if row.scalar(1, "<i", 0) == stream]
+    count = sum(row.scalar(2, "<q", 0) for row in rows)
+    if not count:
+        return None
+    return count, min(row.scalar(3, "<q", 0) for row in rows), max(row.scalar(4, "<q", 0) for row in rows)
 
 
 _XML = """<dv version="2.0">

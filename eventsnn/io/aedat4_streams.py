@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from .aedat4 import packets
+from .beside import IMU, TRIGGER
 from .compression import expand
 from .errors import EventFormatError
 from .flatbuffer import Table
 from .reading import Pass
 
-_AXES = ("accelerometer", "gyroscope", "magnetometer")
-IMU = np.dtype([("t", "<i8"), ("temperature", "<f4"), *((name, "<f4", 3) for name in _AXES)])
-TRIGGER = np.dtype([("t", "<i8"), ("kind", "i1")])
+
 _CHANNELS = {0: 1, 8: 2, 16: 3, 24: 4}
 
 
@@ -33,8 +32,10 @@ def _roots(run: Pass, kind: str) -> Iterator[Table]:
             try:
                 yield Table.root(expand(payload, header.layout["code"]), 4)
             except EventFormatError as error:
-                error.offset = offset
-                raise
+                if not run.skip:
+                    error.offset = offset
+                    raise
+                run.report.skipped_bytes += len(payload) + 8
 
 
 def frames(run: Pass) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:

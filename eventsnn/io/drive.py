@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import EventFormatError
+from .errors import CutShort, EventFormatError
 from .header import Header
 from .reading import Mark, Pass, Report
 
@@ -51,7 +51,7 @@ def drive(
             got = reader.readinto(memoryview(buffer)[kept:])
             filled = kept + got
             at_end = filled < len(buffer)
-            if at_end and end and filled and buffer[filled - 1] != end[0]:
+            if at_end and end and filled and not run.growing and buffer[filled - 1] != end[0]:
                 buffer[filled] = end[0]
                 filled += 1
             words = buffer[: filled - filled % dtype.itemsize].view(dtype.newbyteorder("="))
@@ -74,7 +74,7 @@ def drive(
                     break
             left = filled - used * dtype.itemsize
             if at_end:
-                _finish(left, report, run.skip)
+                _finish(left, run)
                 return
             if left == len(buffer):
                 raise EventFormatError("one record fills a whole block", offset=base, event=report.events)
@@ -95,16 +95,16 @@ def _state(run: Pass, limit: tuple[int, int], own: Mapping[str, int]) -> Any:
     return state
 
 
-def _finish(left: int, report: Report, skip: bool) -> None:
-    if not left:
+def _finish(left: int, run: Pass) -> None:
+    if not left or run.growing:
         return
-    if not skip:
-        raise EventFormatError(
+    if not run.skip:
+        raise CutShort(
             f"the file ends {left} bytes into a record: it was cut short; on_error='skip' reads what is whole",
-            offset=report.last_good,
-            event=report.events,
+            offset=run.report.last_good,
+            event=run.report.events,
         )
-    report.skipped_bytes += left
+    run.report.skipped_bytes += left
 
 
 def _count(report: Report, state: Any) -> None:

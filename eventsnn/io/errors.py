@@ -29,3 +29,7 @@ class EventFormatError(ValueError):
         place = [f"byte {self.offset}" if self.offset is not None else "", f"event {self.event}" if self.event else ""]
         where = ", ".join(part for part in place if part)
         return ": ".join(part for part in (self.path, self.format, where, self.reason) if part)
+
+
+class CutShort(EventFormatError):
+    """The input ends inside a record: damage, unless it is still being written."""

@@ -41,7 +41,8 @@ class Mark:
 class Pass:
     """One pass: a decoder reads ``source`` from ``mark`` or the header on, fills ``columns`` and keeps ``report``.
 
-    Between two of its steps ``mark`` is the place it has reached.
+    Between two of its steps ``mark`` is the place it has reached. ``growing`` tells that the input is still being
+    written: a record unfinished at its end is then no damage but left for a later pass.
     """
 
     source: Source
@@ -50,3 +51,4 @@ class Pass:
     skip: bool
     mark: Mark | None = None
     report: Report = field(default_factory=Report)
+    growing: bool = False

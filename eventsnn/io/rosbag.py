@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .compression import LARGEST, lz4_frame
+from .compression import lz4_frame, most
 from .errors import EventFormatError
 from .header import Header
 from .reading import Mark, Pass
@@ -163,9 +163,9 @@ def _expand(fields: dict[bytes, bytes], data: bytes) -> bytes:
         raise EventFormatError(f"a chunk is compressed with {kind!r}; known are none, bz2 and lz4")
     expander = bz2.BZ2Decompressor()
     try:
-        expanded = expander.decompress(data, LARGEST)
+        expanded = expander.decompress(data, most(data))
     except (OSError, ValueError) as error:
         raise EventFormatError(f"a chunk is damaged: {error}") from error
     if not expander.eof:
-        raise EventFormatError(f"a chunk is incomplete or grows beyond {LARGEST >> 20} MiB")
+        raise EventFormatError(f"a chunk is incomplete or grows beyond {most(data):,} bytes")
     return expanded

@@ -1,0 +1,119 @@
+"""Hot pixels: those that fire far more often than the pixels around them.
+
+    z = 2 sqrt(count) - 2 sqrt(median of the eight neighbours)        hot:  z > threshold max(1, sigma)
+
+The square root gives Poisson counts a variance of one whatever their mean (Anscombe 1948); sigma, 1.4826 times the
+median absolute deviation of z over the pixels that fired (Hampel 1974), follows what the scene adds to that. A pixel
+may have up to three hot neighbours and still be told from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eventsnn.events import Events
+from eventsnn.jit import compiled
+
+from .filter import Filter, positive
+
+_AROUND = [(dy, dx) for dy in range(3) for dx in range(3) if (dy, dx) != (1, 1)]
+
+
+def event_counts(events: Events) -> NDArray[np.int64]:
+    """Events per pixel ``[H, W]``. Raises ValueError for events outside the sensor, or if its size is unknown.
+
+    >>> event_counts(Events([0, 9], [1, 1], [0, 0], [1, 0], sensor=(3, 2))).tolist()
+    [[0, 2, 0], [0, 0, 0]]
+    """
+    shown = events.numpy()
+    if shown.outside().any():
+        raise ValueError(f"events lie outside the sensor {shown.sensor}; crop them first")
+    width, height = events.sensor or (0, 0)
+    place = shown.y.astype(np.int64) * width + shown.x
+    return np.bincount(place, minlength=width * height).reshape(height, width)
+
+
+def hot_pixels(counts: NDArray[Any], threshold: float = 8.0) -> NDArray[np.bool_]:
+    """Mask ``[H, W]`` of the hot pixels in events per pixel ``[H, W]``, as counted over a calibration stretch.
+
+    ``threshold`` is in robust standard deviations. Raises ValueError if it is not positive.
+
+    >>> counts = np.full((5, 6), 4)
+    >>> counts[2, 3] = 400
+    >>> np.argwhere(hot_pixels(counts)).tolist()
+    [[2, 3]]
+    """
+    if threshold <= 0:
+        raise ValueError(f"threshold must be positive, got {threshold}")
+    height, width = counts.shape
+    padded = np.pad(2 * np.sqrt(counts.astype(np.float32)), 1, mode="reflect")
+    around = np.median([padded[dy : dy + height, dx : dx + width] for dy, dx in _AROUND], axis=0)
+    z = padded[1:-1, 1:-1] - around
+    fired = z[counts > 0]
+    sigma = 1.4826 * float(np.median(abs(fired - np.median(fired)))) if len(fired) else 0.0
+    mask: NDArray[np.bool_] = z > threshold * max(1.0, sigma)
+    return mask
+
+
+@compiled
+def _counted(x: Any, y: Any, counts: Any, hot: Any) -> Any:
+    keep = np.empty(len(x), np.bool_)
+    for i in range(len(x)):
+        counts[y[i], x[i]] += 1
+        keep[i] = not hot[y[i], x[i]]
+    return keep
+
+
+class HotPixelFilter(Filter):
+    """Drops the events of pixels that were hot in the latest full ``window`` before, as told by ``hot_pixels``.
+
+    Windows follow each other from the first event on. ``hot``, a mask ``[H, W]``, says what is hot until the first of
+    them is over (default: no pixel). With the mask of a calibration stretch and nothing to be learnt use ``mask``
+    instead. What all filters share is told at ``Filter``.
+
+    >>> t = np.arange(0, 4_000, 10)
+    >>> events = Events(t, np.full(400, 3), np.full(400, 2), np.ones(400, bool), sensor=(12, 10))
+    >>> HotPixelFilter((12, 10), window="1ms")(events)[-1]
+    (990, 3, 2, 1)
+    """
+
+    def __init__(
+        self,
+        sensor: Sequence[int],
+        window: int | str = "1s",
+        threshold: float = 8.0,
+        *,
+        hot: NDArray[np.bool_] | None = None,
+        late: str = "raise",
+    ) -> None:
+        self.window, self.threshold = positive("window", window), threshold
+        width, height = sensor[:2]
+        self._known = np.zeros((height, width), np.bool_) if hot is None else np.asarray(hot, np.bool_)
+        if self._known.shape != (height, width):
+            raise ValueError(f"hot must be a mask [H, W] of {(height, width)}, got the shape {self._known.shape}")
+        hot_pixels(np.zeros((1, 1)), threshold)
+        super().__init__(sensor, late)
+
+    def _forget(self) -> None:
+        self.hot = self._known
+        self._counts = np.zeros(self._known.shape, np.int64)
+        self._end: int | None = None
+
+    def _judge(self, t: Any, x: Any, y: Any, p: Any) -> NDArray[np.bool_]:
+        parts, begin = [np.empty(0, np.bool_)], 0
+        while begin < len(t):
+            if self._end is None:
+                self._end = int(t[0]) + self.window
+            if t[begin] >= self._end:
+                passed = (int(t[begin]) - self._end) // self.window + 1
+                self.hot = hot_pixels(self._counts if passed == 1 else 0 * self._counts, self.threshold)
+                self._counts[:] = 0
+                self._end += passed * self.window
+            end = int(np.searchsorted(t, self._end))
+            parts.append(_counted(x[begin:end], y[begin:end], self._counts, self.hot))
+            begin = end
+        return np.concatenate(parts)

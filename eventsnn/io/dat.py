@@ -23,6 +23,7 @@ from .reading import Pass
 from .source import Source
 from .stamps import based, bounded, rolling
 
+_RANGE, _BLOCK = 1 << 32, 1 << 10
 _VERSIONS = {1: (9, 8), 2: (14, 14)}  # bits of x and of y; p is the bit above them
 
 
@@ -68,42 +69,75 @@ def decode(run: Pass) -> Iterator[None]:
 
 @compiled
 def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    """In blocks: a sweep where all is as it should be, else one record after the other."""
     s = state[0]
-    width, height, skip, last, epoch, stamp = s.width, s.height, s.skip, s.last, s.epoch, s.stamp
-    y_shift, p_shift = s.x_bits, s.x_bits + s.y_bits
-    x_mask, y_mask = (1 << s.x_bits) - 1, (1 << s.y_bits) - 1
-    back = outside = 0
-    n = used = 0
-    for i in range(min(len(words), len(t))):
-        word = words[i]
-        address = np.int64(word >> np.uint64(32))
-        new = np.int64(word & np.uint64(0xFFFFFFFF))
-        column, row = address & x_mask, (address >> y_shift) & y_mask
-        if column >= width or row >= height:
-            if not skip:
+    n = i = 0
+    stop = min(len(words), len(t))
+    while i < stop and not s.fault:
+        end = min(i + _BLOCK, stop)
+        if _sweep(state, words, i, end, n, t, x, y, p):
+            n += end - i
+            i = end
+        else:
+            i, n = _step(state, words, i, end, n, t, x, y, p)
+    return i, n
+
+
+@compiled
+def _sweep(state: Any, words: Any, i: int, end: int, n: int, t: Any, x: Any, y: Any, p: Any) -> bool:
+    """Decodes a block without a branch, for wide registers; False if a pixel lies outside or the time rolls over."""
+    s = state[0]
+    block, stop = words[i:end], n + end - i
+    t, x, y, p = t[n:stop], x[n:stop], y[n:stop], p[n:stop]
+    epoch, x_mask, y_mask = s.epoch, (1 << s.x_bits) - 1, (1 << s.y_bits) - 1
+    y_shift, p_shift = 32 + s.x_bits, 32 + s.x_bits + s.y_bits
+    right: Any = 0
+    bottom: Any = 0
+    for k in range(len(block)):
+        word = np.int64(block[k])
+        column, row = word >> 32 & x_mask, word >> y_shift & y_mask
+        t[k], x[k], y[k], p[k] = epoch + (word & 0xFFFFFFFF), column, row, word >> p_shift & 1
+        right, bottom = max(right, column), max(bottom, row)
+    back, fall = np.int64(t[0] < s.last), epoch + s.stamp - t[0]
+    for k in range(1, len(t)):
+        back += t[k] < t[k - 1]
+        fall = max(fall, t[k - 1] - t[k])
+    if right >= s.width or bottom >= s.height or fall >= _RANGE // 2:
+        return False
+    s.back += back
+    s.last, s.stamp = t[-1], t[-1] - epoch
+    return True
+
+
+@compiled
+def _step(state: Any, words: Any, i: int, end: int, n: int, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    s = state[0]
+    while i < end:
+        word = np.int64(words[i])
+        new, address = word & 0xFFFFFFFF, word >> 32
+        column, row = address & ((1 << s.x_bits) - 1), address >> s.x_bits & ((1 << s.y_bits) - 1)
+        if column >= s.width or row >= s.height:
+            if not s.skip:
                 s.fault, s.fault_x, s.fault_y = OUTSIDE, column, row
                 break
-            outside += 1
+            s.outside += 1
         else:
-            if stamp - new >= 1 << 31:
-                epoch += 1 << 32
+            if s.stamp - new >= _RANGE // 2:
+                s.epoch += _RANGE
                 s.wraps += 1
-            stamp = new
-            now = epoch + new
-            back += now < last
-            last = now
-            t[n], x[n], y[n], p[n] = now, column, row, (address >> p_shift) & 1
+            s.stamp = new
+            now = s.epoch + new
+            s.back += now < s.last
+            s.last = now
+            t[n], x[n], y[n], p[n] = now, column, row, address >> (s.x_bits + s.y_bits) & 1
             n += 1
-        used = i + 1
-    s.last, s.epoch, s.stamp = last, epoch, stamp
-    s.back += back
-    s.outside += outside
-    return used, n
+        i += 1
+    return i, n
 
 
 def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
     """Version 2. Times that begin outside 0..2^32 us count from a header key of ours, ``% time_base``."""
-    base, parts = based(parts, 1 << 32)
+    base, parts = based(parts, _RANGE)
     file.write(prophesee.dat_lines(sensor, base) + b"\x0c\x08")
     before = -1
     for events in parts:

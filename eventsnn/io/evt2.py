@@ -36,43 +36,102 @@ def decode(run: Pass) -> Iterator[None]:
 
 @compiled
 def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    """Pixel events come in runs between other words, so most of the work is done on whole runs."""
     s = state[0]
-    width, height, skip, last, epoch, high = s.width, s.height, s.skip, s.last, s.epoch, s.high
-    back = outside = early = other = 0
-    n = used = 0
-    for i in range(min(len(words), len(t))):
-        word = np.int64(words[i])
-        kind = word >> 28
-        if kind <= 1:
-            column, row = (word >> 11) & 0x7FF, word & 0x7FF
-            if high < 0:
-                early += 1
-            elif column >= width or row >= height:
-                if not skip:
-                    s.fault, s.fault_x, s.fault_y = OUTSIDE, column, row
-                    break
-                outside += 1
+    n = i = 0
+    stop = min(len(words), len(t))
+    while i < stop:
+        end = _end(words, i, stop)
+        if end == i:
+            word = np.int64(words[i])
+            if word >> 28 == 8:
+                new = (word & 0xFFFFFFF) << 6
+                if s.high - new >= _RANGE // 2:
+                    s.epoch += _RANGE
+                    s.wraps += 1
+                s.high = new
             else:
-                now = epoch + high + ((word >> 22) & 0x3F)
-                back += now < last
-                last = now
-                t[n], x[n], y[n], p[n] = now, column, row, kind
-                n += 1
-        elif kind == 8:
-            new = (word & 0xFFFFFFF) << 6
-            if high - new >= _RANGE // 2:
-                epoch += _RANGE
-                s.wraps += 1
-            high = new
+                s.other += 1
+            i += 1
+        elif s.high < 0:
+            s.early += end - i
+            i = end
+        elif _sweep(words, i, end, s.epoch + s.high, s.width, s.height, n, t, x, y, p):
+            _follow(state, n, n + end - i, t)
+            n += end - i
+            i = end
         else:
-            other += 1
-        used = i + 1
-    s.last, s.epoch, s.high = last, epoch, high
-    s.back += back
-    s.outside += outside
-    s.early += early
-    s.other += other
-    return used, n
+            used, made = _pick(state, n, n + end - i, t, x, y, p)
+            _follow(state, n, n + made, t)
+            n += made
+            i += used
+            if s.fault:
+                break
+    return i, n
+
+
+@compiled
+def _end(words: Any, i: int, stop: int) -> int:
+    """The place of the first word from ``i`` on that is no pixel event: those are below 2 << 28."""
+    part = words[i:stop]
+    k = 0
+    while k + 16 <= len(part):
+        together = part[k]
+        for j in range(1, 16):
+            together |= part[k + j]
+        if together >> 29:
+            break
+        k += 16
+    while k < len(part) and not part[k] >> 29:
+        k += 1
+    return i + k
+
+
+@compiled
+def _sweep(
+    words: Any, i: int, end: int, since: int, width: int, height: int, n: int, t: Any, x: Any, y: Any, p: Any
+) -> bool:
+    """Decodes a run without a branch, for wide registers; False if a pixel lies outside the sensor."""
+    run, stop = words[i:end], n + end - i
+    t, x, y, p = t[n:stop], x[n:stop], y[n:stop], p[n:stop]
+    right: Any = 0
+    bottom: Any = 0
+    for k in range(len(run)):
+        word = np.int64(run[k])
+        column, row = word >> 11 & 0x7FF, word & 0x7FF
+        t[k], x[k], y[k], p[k] = since + (word >> 22 & 0x3F), column, row, word >> 28
+        right, bottom = max(right, column), max(bottom, row)
+    return right < width and bottom < height
+
+
+@compiled
+def _follow(state: Any, begin: int, end: int, t: Any) -> None:
+    """Counts the steps back in a run."""
+    s = state[0]
+    if end > begin:
+        now = t[begin:end]
+        back = np.int64(now[0] < s.last)
+        for k in range(1, len(now)):
+            back += now[k] < now[k - 1]
+        s.back += back
+        s.last = now[-1]
+
+
+@compiled
+def _pick(state: Any, begin: int, end: int, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    """After a sweep: moves the events on the sensor together; the first one outside is a fault unless skipping."""
+    s = state[0]
+    n = begin
+    for k in range(begin, end):
+        if x[k] >= s.width or y[k] >= s.height:
+            if not s.skip:
+                s.fault, s.fault_x, s.fault_y = OUTSIDE, x[k], y[k]
+                return k - begin, n - begin
+            s.outside += 1
+        else:
+            t[n], x[n], y[n], p[n] = t[k], x[k], y[k], p[k]
+            n += 1
+    return end - begin, n - begin
 
 
 def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:

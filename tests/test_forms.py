@@ -697,3 +697,12 @@ def test_cuda_graph_capture(name):
     graph.replay()
     with torch.no_grad():
         equal(got, module(x), exact=False)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_writing_to_a_returned_state_changes_no_later_start(steps):
+    layer, x = forms.LIFRefrac(), torch.zeros(steps, 2)
+    _, state = layer(x)
+    for value in (state.lif.v, state.lif.i, state.rho):
+        value.add_(7)
+    assert not any(value.any() for value in (lambda s: (s.lif.v, s.lif.i, s.rho))(layer(x)[1]))

@@ -7,6 +7,7 @@ import logging
 import operator
 import subprocess
 import sys
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventsnn import scan as scanning
-from eventsnn.scan import backend, explain, scan, scan_recurrent
+from eventsnn.scan import backend, explain, memory, scan, scan_recurrent
 from eventsnn.scan.layout import collapse, offsets
 from eventsnn.scan.tree import flatten, unflatten
 from eventsnn.surrogate import threshold
@@ -544,3 +545,23 @@ def test_recurrent_feedback_that_is_computed_goes_through_the_loop():
 
 def test_public_names():
     assert set(scanning.__all__) == {"Step", "backend", "explain", "scan", "scan_recurrent"}
+
+
+def test_memory_is_given_out_again_only_when_all_views_are_gone(monkeypatch):
+    monkeypatch.setattr(memory, "KEPT", deque())
+    shape = (4 * memory.PAGE, 1)
+    first = memory.fresh(shape, torch.uint8)
+    place, view = first.data_ptr(), first[5:7]
+    del first
+    assert memory.fresh(shape, torch.uint8).data_ptr() != place
+    del view
+    assert {b.ctypes.data for b in memory.KEPT} >= {place}
+    again = [memory.fresh(shape, torch.uint8) for _ in range(2)]
+    assert place in {a.data_ptr() for a in again}
+    assert again[0].data_ptr() != again[1].data_ptr()
+    assert not memory.KEPT
+    monkeypatch.setattr(memory, "_limit", lambda: 4 * memory.PAGE)
+    del again
+    assert len(memory.KEPT) == 1
+    memory.release()
+    assert not memory.KEPT

@@ -127,8 +127,9 @@ class ParameterHolder(nn.Module):
 
     def tuple(self) -> Any:
         """The plain parameter tuple, with the values used."""
-        values = (getattr(self, name) for name in self._kind._fields)
-        return self._kind(*(v.tuple() if isinstance(v, ParameterHolder) else v for v in values))
+        fixed, inner = self._buffers, self._modules  # read directly: the module's own search is slow
+        values = [fixed[n] if n in fixed else getattr(self, n) for n in self._kind._fields]
+        return self._kind(*([v.tuple() if isinstance(v, ParameterHolder) else v for v in values] if inner else values))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         def apply(value: Tensor) -> Tensor:

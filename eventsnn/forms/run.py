@@ -13,7 +13,18 @@ from torch.nn.functional import linear
 from ..neurons.model import Model, whole
 from ..neurons.state import map_state, reset_state
 from ..scan import scan, scan_recurrent
-from .operands import Matrices, Site, dense, initial_at, mask_at, named_map, parameters_at, site_of, state_at
+from .operands import (
+    Matrices,
+    Site,
+    dense,
+    initial_at,
+    initial_view,
+    mask_at,
+    named_map,
+    parameters_at,
+    site_of,
+    state_at,
+)
 
 
 class Rule(NamedTuple):
@@ -87,7 +98,8 @@ def run(
     site = site_of(x, rule.owner, over_time, matrices)
     fresh = state is None or reset is not None
     template = rule.start(input_tensor) if fresh or rule.feedback else None
-    initial = initial_at(template, site) if fresh else None
+    only_read = over_time and reset is None and matrices.recurrent is None
+    initial = (initial_view if only_read else initial_at)(template, site) if fresh else None
     state = initial if state is None else state_at(state, template, site, x.dtype)
     mask = None if reset is None else mask_at(reset, site, x.shape[0] if over_time else None)
 
@@ -107,7 +119,10 @@ def run(
             output, state = step(values if isinstance(values, tuple) else values.to(site.dtype), state, params)
             state = map_state(lambda value: value.clone() if value is output else value, state)
         elif mask is None:
+            first = state
             output, state = scan(step, values, state, params, **keywords)
+            if fresh and not record_states:  # what no step changed is still the view
+                state = map_state(lambda value, start: value.clone() if value is start else value, state, first)
         else:
             step = functools.partial(reset_step, step=step)
             output, state = scan(step, (values, mask), state, (params, initial), **keywords)

@@ -21,8 +21,12 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
     if not isinstance(tree, (tuple, list, dict)):
         return [], ("static", tree)
     leaves: list[Any] = []
-    forms = []
+    forms: list[Any] = []
     for child in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(child, Tensor):  # the usual case
+            leaves.append(child)
+            forms.append(LEAF)
+            continue
         child_leaves, child_form = flatten(child)
         leaves.extend(child_leaves)
         forms.append(child_form)

@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from triton import knobs
+from triton.runtime import driver
 
-from .layout import Layout, collapse, is_row
+from .layout import collapse, is_row
 from .plan import PLANS
 from .source import load
 from .triton_source import Config, backward_source, forward_source
@@ -47,19 +48,20 @@ def rows(steps: int, neurons: int, states: int, size: int) -> int:
 
 def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tensor], save: bool) -> list[Tensor]:
     """Outputs `[T, *S]`, final states `[*S]` and, with `save`, the state before every chunk."""
-    plan = PLANS[key]
-    steps, shape = xs[0].shape[0], xs[0].shape[1:]
-    new = partial(torch.empty, dtype=plan.dtype, device=xs[0].device)
-    out = xs[0].dtype if xs[0].is_floating_point() else plan.dtype
-    results = [new((steps, *shape), dtype=out)]
-    results += [new((steps, *shape)) for _ in range(1, plan.outputs)] + [new(shape) for _ in states]
+    plan, x = PLANS[key], xs[0]
+    steps, *shape = x.shape
+    neurons, dtype, device = prod(shape), plan.dtype, x.device
+    out = x.dtype if x.is_floating_point() else dtype
+    results = [torch.empty((steps, *shape), dtype=out, device=device)]
+    shapes = [(steps, *shape)] * (plan.outputs - 1) + [shape] * len(states)
     if save:
-        count = rows(steps, prod(shape), len(states), xs[0].element_size())
-        results += [new((count, *shape)) for _ in states]
+        shapes += [(rows(steps, neurons, len(states), x.element_size()), *shape)] * len(states)
+    results += [torch.empty(s, dtype=dtype, device=device) for s in shapes]
     arguments = Arguments()
-    for name, tensors in (("x", xs), ("s", states), ("p", params)):
-        arguments.read(name, tensors, timed=name == "x")
-    run(forward_source, key, arguments, results, steps, prod(shape), save)
+    arguments.read("x", xs, timed=True)
+    arguments.read("s", states)
+    arguments.read("p", params)
+    run(forward_source, key, arguments, results, steps, neurons, save)
     return results
 
 
@@ -120,7 +122,7 @@ def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     arguments = Arguments()
     for name, tensors in (("x", xs), ("s", states), ("p", params)):
         arguments.read(name, tensors, timed=name == "x")
-    ahead = tuple(arguments.kinds)
+    ahead = arguments.named()
     rows = tuple((f"{letter}{i}", "row") for letter, n in (("c", len(states)), ("g", plan.outputs)) for i in range(n))
     behind = tuple(kind for kind in ahead if kind[0][0] != "s") + rows
     cut = config(prod(xs[0].shape[1:]), len(states), xs[0].element_size())
@@ -132,13 +134,16 @@ class Arguments:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self.kinds: list[tuple[str, str]] = []
+        self.kinds: list[tuple[str, int, str]] = []
 
     def read(self, letter: str, tensors: Sequence[Tensor | None], timed: bool = False) -> None:
+        values, kinds = self.values, self.kinds
         for i, tensor in enumerate(tensors):  # on the way of every call: the usual layouts first
             if tensor is None:
                 continue
-            layout: Layout = ()
+            values.append(tensor)
+            if timed:
+                values.append(tensor.stride(0))
             if tensor.numel() == 1:
                 kind = "0"
             elif tensor.is_contiguous():
@@ -146,14 +151,14 @@ class Arguments:
             else:
                 layout = collapse(tensor.shape[timed:], tensor.stride()[timed:])
                 kind = "row" if is_row(layout) else str(len(layout))  # else the number of its dimensions
+                values += [number for dim in layout for number in dim] if kind[0] != "r" else ()
             if tensor.dtype is not torch.float32:
                 kind += " mask" if tensor.dtype is torch.bool else f" {tensor.dtype}"
-            self.kinds.append((f"{letter}{i}", kind))
-            self.values.append(tensor)
-            if timed:
-                self.values.append(tensor.stride(0))
-            if layout and kind[0] != "r":
-                self.values += [number for dim in layout for number in dim]
+            kinds.append((letter, i, kind))
+
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of a name, such as x0, and how that tensor lies."""
+        return tuple((f"{letter}{i}", kind) for letter, i, kind in self.kinds)
 
 
 @cache
@@ -176,15 +181,16 @@ def run(
     """One launch. What Triton found out of the arguments is kept: its own search costs more than the launch."""
     values = [*arguments.values, *results]
     device = results[0].device
-    seen = tuple([v if type(v) is int else v.data_ptr() & 15 for v in values])
+    plain = [v if type(v) is int else v.data_ptr() for v in values]  # a launcher takes addresses for what they are
+    seen = tuple([a if a is v else a & 15 for a, v in zip(plain, values, strict=True)])
     known = (write, key, tuple(arguments.kinds), variant, device.index, neurons, steps < 2**31, seen)
     with contextlib.nullcontext() if _is_current(device) else torch.cuda.device(device):
         if known in LAUNCHERS:
             launcher, block = LAUNCHERS[known]
-            launcher(*values, steps, neurons, block)
+            launcher(*plain, steps, neurons, block, stream=driver.active.get_current_stream(device.index))
             return
         cut = config(neurons, PLANS[key].count[1], arguments.values[0].element_size(), variant is not False)
-        kernel = compiled(write, bool(knobs.runtime.interpret), key, tuple(arguments.kinds), cut, variant)
+        kernel = compiled(write, bool(knobs.runtime.interpret), key, arguments.named(), cut, variant)
         grid = (-(-neurons // cut.block), 1, 1)
         found = kernel[grid](*values, steps, neurons, BLOCK=cut.block, num_warps=cut.warps, enable_fp_fusion=False)
         if found is not None:  # the interpreter compiles nothing

@@ -12,6 +12,7 @@ approximations of Gaussian smoothing and Gaussian derivatives, arXiv 2311.11317.
 import torch
 from torch import Tensor
 
+from ..constant import constant
 from .derivatives import NORMALIZATIONS, derive_alternating, known_orders, require_orders
 from .differences import differentiate, hermite, normalize
 from .kernels import KERNELS, covariance, discrete_gaussian, require_window, sampled_exponent, take
@@ -151,11 +152,17 @@ def build(
 def _window(field: Tensor, m: Tensor, n: Tensor, size: int, top: int, renormalize: bool) -> Tensor:
     """Zero the outer ceil((m + n) / 2) rings, so that no difference mask leaves the window; divide by the sum."""
     if top:
-        edge = torch.arange(size, dtype=field.dtype, device=field.device)
-        edge = torch.minimum(edge, edge.flip(0))
-        ring = torch.minimum(edge[:, None], edge)
+        ring = rings(size, dtype=field.dtype, device=field.device)
         field = field * (ring >= torch.ceil((m + n) / 2)[..., None, None])
     return field / field.sum((-2, -1), keepdim=True) if renormalize else field
+
+
+@constant
+def rings(size: int, *, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """How far every pixel of the window is from its edge."""
+    edge = torch.arange(size, dtype=dtype, device=device)
+    edge = torch.minimum(edge, edge.flip(0))
+    return torch.minimum(edge[:, None], edge)
 
 
 def _hermite_factor(

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .values import eager
+from ..constant import eager
 
 
 class KernelCache:

@@ -18,6 +18,7 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
+from ..constant import constant
 from .values import require, require_choice, tensors, work_dtype
 
 KERNELS = ("discrete", "sampled")
@@ -105,34 +106,43 @@ def discrete_gaussian(
     whole = centre.detach().floor()
     right, down = (centre - whole).unbind(0)
     cxx, cyy = cxx - right * (1 - right), cyy - down * (1 - down)
-    n = 4 * size + 1  # frequencies: odd, and enough that the wrap-around is below 1e-12 for a std of size/2
-    t = 2 * torch.pi / n * torch.arange(2 * size + 1, dtype=cxx.dtype, device=cxx.device)
-    low, sin = 1 - t.cos(), t.sin()
-    modes = [torch.outer(torch.ones_like(t), low), torch.outer(low, torch.ones_like(t)), torch.outer(low, low)]
+    modes, *table = spectrum(size, dtype=cxx.dtype, device=cxx.device)
     first = (-cxx, -cyy, q)
     rates = torch.stack([*first, -cxy, *first, cxy], -1).unflatten(-1, (2, 4))
     exact = nullcontext() if cxx.dtype == torch.float64 else torch.autocast(cxx.device.type, enabled=False)
     with exact:  # autocast leaves float64 alone
-        exponents = torch.tensordot(rates, torch.stack([*modes, torch.outer(sin, sin)]), 1)
+        exponents = torch.tensordot(rates, modes, 1)
         plus, minus = exponents.exp().unbind(-3)  # (..., ty, tx)
         spectra = torch.stack([plus + minus, minus - plus])
-        wave_x, wave_y = _waves(t, size, whole).unbind(1)
+        wave_x, wave_y = _waves(table, size, whole).unbind(1)
         kernels = (wave_y @ spectra @ wave_x.mT).sum(0)
     right, down = right[..., None, None], down[..., None, None]
     kernels = torch.lerp(kernels[..., 1:, :], kernels[..., :-1, :], down)
     return torch.lerp(kernels[..., 1:], kernels[..., :-1], right)
 
 
-def _waves(t: Tensor, size: int, whole: Tensor) -> Tensor:
-    """(2, ..., size + 1, frequencies): cos(t n), sin(t n) at the window's pixels about `whole` and one before, weighted
-    so that frequency zero counts once and all others twice. Looked up in a table of all phases.
+@constant
+def spectrum(size: int, *, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    """The four modes (4, ty, tx) of the exponent, tables (n, t) of the waves cos and sin, and the window's pixels.
+
+    The waves are weighted so that frequency zero counts once and all others twice.
     """
-    n = 2 * t.numel() - 1
-    phases = torch.arange(n, dtype=t.dtype, device=t.device)[:, None] * t
+    n = 4 * size + 1  # frequencies: odd, and enough that the wrap-around is below 1e-12 for a std of size/2
+    t = 2 * torch.pi / n * torch.arange(2 * size + 1, dtype=dtype, device=device)
+    low, sin, one = 1 - t.cos(), t.sin(), torch.ones_like(t)
+    modes = torch.stack([torch.outer(a, b) for a, b in ((one, low), (low, one), (low, low), (sin, sin))])
+    phases = torch.arange(n, dtype=dtype, device=device)[:, None] * t
     weight = math.sqrt(2) / n * (1 + (t > 0).to(t)) / 2
-    pixel = torch.arange(size + 1, dtype=t.dtype, device=t.device) - (size + 1) // 2 - whole[..., None]
-    row = pixel.remainder(n).long().clamp(0, n - 1)
-    return torch.stack([take(phases.cos() * weight, row), take(phases.sin() * weight, row)])
+    pixels = torch.arange(size + 1, dtype=dtype, device=device) - (size + 1) // 2
+    return modes, phases.cos() * weight, phases.sin() * weight, pixels
+
+
+def _waves(table: list[Tensor], size: int, whole: Tensor) -> Tensor:
+    """(2, ..., size + 1, frequencies): cos(t n), sin(t n) at the window's pixels about `whole` and one before."""
+    cos, sin, pixels = table
+    n = len(cos)
+    row = (pixels - whole[..., None]).remainder(n).long().clamp(0, n - 1)
+    return torch.stack([take(cos, row), take(sin, row)])
 
 
 def take(table: Tensor, index: Tensor) -> Tensor:

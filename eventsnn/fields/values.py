@@ -7,17 +7,8 @@ where reading is free: a CPU tensor, outside any tracing, transform or dispatch 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-
-def eager() -> bool:
-    """True outside torch.compile, jit tracing, torch.func transforms and dispatch modes such as FakeTensorMode."""
-    return not (
-        torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or _get_current_dispatch_mode_stack()
-    )
+from ..constant import eager
 
 
 def readable(tensor: Tensor) -> bool:

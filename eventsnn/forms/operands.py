@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from ..constant import constant
 from ..neurons.state import map_state
 
 
@@ -106,7 +106,7 @@ def parameters_at(p: Any, site: Site) -> Any:
             if value.ndim == 0 and value.dtype is site.dtype and value.device == site.device:
                 return value
             return fits(value, site, name).to(device=site.device, dtype=site.dtype)
-        return number_at(value, site.dtype, site.device) if is_number(value) else value
+        return number(value, dtype=site.dtype, device=site.device) if is_number(value) else value
 
     return named_map(at, p, "p") if hasattr(p, "_fields") else p
 
@@ -131,26 +131,15 @@ def initial_view(template: Any, site: Site) -> Any:
         if isinstance(value, Tensor):
             value = fits(value.detach(), site, name).to(device=site.device, dtype=site.dtype)
         else:
-            value = number_at(value, site.dtype, site.device)
+            value = number(value, dtype=site.dtype, device=site.device)
         return value.expand(site.shape)
 
     return named_map(view, template, "state")
 
 
-NUMBERS: dict[Any, Tensor] = {}
-
-
-def number_at(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A number as a tensor that is only read; on a GPU it is brought there once, since each fill costs a launch."""
-    if device.type != "cuda" or torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
-        return torch.full((), value, dtype=dtype, device=device)
-    known = (value, dtype, device)
-    if known not in NUMBERS:
-        if torch.cuda.is_current_stream_capturing():
-            return torch.full((), value, dtype=dtype, device=device)
-        with torch.inference_mode(False):
-            NUMBERS[known] = torch.full((), value, dtype=dtype).to(device)  # this copy is done when it returns
-    return NUMBERS[known]
+@constant
+def number(value: float, *, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.full((), value, dtype=dtype, device=device)
 
 
 def state_at(state: Any, template: Any, site: Site, half: torch.dtype) -> Any:

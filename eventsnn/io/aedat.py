@@ -16,6 +16,7 @@ SENSORS = {
     "DAVIS240": (240, 180),
     "DAVIS346": (346, 260),
     "DAVIS640": (640, 480),
+    "DVS640": (640, 480),
 }
 TURNED = "top-left (y turned over; in the file it is the bottom-left, with x reversed)"
 _LINE = re.compile(rb"#([^\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]*)\n")

@@ -1,8 +1,9 @@
 """AEDAT 2: 8-byte big-endian records, u32 address and i32 time in us, laid out by the chip the header names.
 
 The address counts from the bottom-left pixel with x reversed; DVS128 (the default, 16 bits) has 1 = OFF. DAVIS
-addresses with bit 31 set are frame or inertial samples, with bit 10 external ones: counted, not events. Time rolls over
-every 2^32 us. Source: iniVation, "AEDAT file formats" (2019); jAER's chip classes.
+addresses with bit 31 set are frame or inertial samples, with bit 10 external ones: counted, not events. DVS640 has y
+20..11, x 10..1, 1 = ON. Time rolls over every 2^32 us. Source: iniVation, "AEDAT file formats" (2019); jAER's
+chip classes.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class _Layout(NamedTuple):
 
 _DVS = _Layout(1, 0x7F, 8, 0x7F, 0, 0, 0x8000, 0xFFFF0000)
 _DAVIS = _Layout(12, 0x3FF, 22, 0x1FF, 11, 1, 0x80000400, 0)
+_DVS640 = _Layout(1, 0x3FF, 11, 0x3FF, 0, 1, 0x80000000, 0x7FE00000)
 
 
 def start(source: Source) -> Header:
@@ -51,7 +53,7 @@ def start(source: Source) -> Header:
         raise EventFormatError(f"the chip {stated!r} is not known; known are {', '.join(aedat.SENSORS)}", offset=0)
     metadata = {"chip": stated or f"{chip} (the header names none)", "header": lines, "origin": aedat.TURNED}
     most = None if source.size is None else (source.size - offset) // 8
-    layout = (_DAVIS if chip.startswith("DAVIS") else _DVS)._asdict()
+    layout = (_DAVIS if chip.startswith("DAVIS") else _DVS640 if chip == "DVS640" else _DVS)._asdict()
     sensor = aedat.SENSORS[chip]
     return Header(sensor, metadata, offset, {**layout, "right": sensor[0] - 1, "top": sensor[1] - 1}, most)
 

@@ -20,7 +20,6 @@ from .errors import EventFormatError
 from .flatbuffer import Table
 from .reading import Pass
 
-
 _CHANNELS = {0: 1, 8: 2, 16: 3, 24: 4}
 
 

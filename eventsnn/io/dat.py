@@ -3,7 +3,8 @@
     version 2: x 13..0, y 27..14, p 28          version 1 (ATIS 304x240): x 8..0, y 16..9, p 17
 
 After the text header stand an event type byte (0 or 12: pixel events) and the record size, 8; files without a header
-have neither. Time rolls over every 2^32 us. Source: Prophesee, "DAT file format" (2020); OpenEB's dat_tools.
+have neither; type 14 is a file of external triggers. Time rolls over every 2^32 us. Source: Prophesee, "DAT file format"
+(2020); OpenEB's dat_tools.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from .source import Source
 from .stamps import based, bounded, rolling
 
 _RANGE, _BLOCK = 1 << 32, 1 << 10
+_EDGES = 14  # the type of files of external triggers
 _VERSIONS = {1: (9, 8), 2: (14, 14)}  # bits of x and of y; p is the bit above them
 
 
@@ -32,16 +34,18 @@ def start(source: Source) -> Header:
     version = found.layout["keys"].get("version", "2")
     if found.offset:
         kind = source.head[found.offset : found.offset + 2]
-        if len(kind) < 2 or kind[0] not in (0, 12) or kind[1] != 8:
+        if len(kind) < 2 or kind[0] not in (0, 12, _EDGES) or kind[1] != 8:
             raise EventFormatError(
                 f"event type {kind.hex(' ') or 'missing'}; pixel events are of type 00 or 0c in 8 bytes",
                 offset=found.offset,
             )
         found.offset += 2
+        found.layout["edges"] = kind[0] == _EDGES
         number = 1 if version.startswith(("0", "1")) else 2
     else:
         number = 1 if _fits(source.head, 18) else 2
         found.metadata["header"] = "none"
+        found.layout["edges"] = False
     found.metadata["version"] = number
     found.layout["bits"] = _VERSIONS[number]
     if source.size is not None:
@@ -62,6 +66,9 @@ def _fits(head: bytes, bits: int) -> bool:
 
 
 def decode(run: Pass) -> Iterator[None]:
+    if run.header.layout["edges"]:
+        run.report.other, run.report.last_good = run.header.most or 0, run.source.size or 0
+        return iter(())
     x_bits, y_bits = run.header.layout["bits"]
     own = {"epoch": run.header.layout["base"], "stamp": 0, "x_bits": x_bits, "y_bits": y_bits}
     return drive(run, _decode, (1 << x_bits, 1 << y_bits), own, word="<u8")

@@ -68,6 +68,7 @@ def raw(source: Source, name: str, word: int) -> Header:
     stated = found.layout["format"]
     if stated not in (None, name):
         raise EventFormatError(f"the header says {stated}, not {name}", offset=0)
+    found.layout["format"] = name
     if source.size is not None:
         found.most = (source.size - found.offset) // word
     return found

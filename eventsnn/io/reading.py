@@ -28,6 +28,12 @@ class Report:
     skipped_bytes: int = 0
     last_good: int = 0
 
+    @property
+    def dropped(self) -> dict[str, int]:
+        """What of the recording is missing in the events, where it is anything."""
+        counts = {"outside": self.outside, "early": self.early, "skipped_bytes": self.skipped_bytes}
+        return {name: count for name, count in counts.items() if count}
+
 
 @dataclass(frozen=True)
 class Mark:

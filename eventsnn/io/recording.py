@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,12 +15,26 @@ from ..events import Events, microseconds
 from .columns import Columns
 from .errors import EventFormatError
 from .index import SPAN, Index
+from .locating import Origin, located
 from .reading import Mark, Pass, Report
 from .registry import formats, named, recognise
 from .source import Source
+from .waiting import until_idle
 
-Origin = str | os.PathLike[str] | bytes | BinaryIO
 _NATURAL = 1 << 16
+
+
+class Extent(NamedTuple):
+    """How many events a recording has, and the times of the earliest and latest in us (0 where there are none)."""
+
+    events: int
+    first: int
+    last: int
+
+    @property
+    def duration(self) -> int:
+        """Time from the first to the last in us."""
+        return self.last - self.first
 
 
 class Recording:
@@ -31,30 +45,47 @@ class Recording:
     events outside the sensor, bytes skipped. Made by ``eventsnn.io.open``.
     """
 
-    def __init__(self, path: Origin, format: str | None, sensor: Sequence[int] | None, on_error: str) -> None:
+    def __init__(
+        self,
+        path: Origin,
+        format: str | None = None,
+        sensor: Sequence[int] | None = None,
+        on_error: str = "raise",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         if on_error not in ("raise", "skip"):
             raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-        self._source = Source(path)
+        origin, self._remote = located(path)
+        self._source = Source(origin)
+        if self._remote is not None:
+            self._source.name = str(path)
         self._on_error = on_error
         self.path, self.format, self.report = self._source.name, format or "", Report()
         with _Naming(self):
             known = recognise(self._source) if format is None else named(format)
             self.format = known.name
+            for name in options or ():
+                if name not in known.takes:
+                    takers = ", ".join(each.name for each in formats.values() if name in each.takes)
+                    raise ValueError(f"{name} is for files in the formats {takers}; this one is {known.name}")
             self._module: Any = known.load()
-            self._header = self._module.start(self._source)
+            self._header = self._module.start(self._source, **(options or {}))
         if sensor is not None:
             self._header.sensor = Events.empty(sensor).sensor
         self.sensor: tuple[int, int] | None = self._header.sensor
         self._index: Index | None = None
         self.metadata: dict[str, Any] = self._header.metadata
+        self.has: frozenset[str] = known.has
 
-    def _fill(self, columns: Columns, mark: Mark | None = None) -> Iterator[Pass]:
-        """One pass from that mark on, after every step of its decoder."""
-        run = Pass(self._source, self._header, columns, self._on_error == "skip", mark)
-        self.report = run.report
+    def _fill(self, columns: Columns, mark: Mark | None = None, growing: Report | None = None) -> Iterator[Pass]:
+        """One pass from that mark on, after every step of its decoder; ``growing`` is the report to go on with."""
+        report, live = growing or Report(), growing is not None
+        run = Pass(self._source, self._header, columns, self._on_error == "skip", mark, report, live)
+        self.report = report
         with _Naming(self):
             for _ in self._module.decode(run):
                 yield run
+        self.metadata["dropped"] = report.dropped
 
     def __iter__(self) -> Iterator[Events]:
         columns = Columns(self.sensor)
@@ -85,6 +116,48 @@ class Recording:
         for _ in self._fill(columns):
             pass
         return columns.take()
+
+    def extent(self) -> Extent:
+        """Number of events, earliest and latest time; read from the file's own tables where it has them.
+
+        For other formats the recording is gone through once, which also builds the index that ``between`` uses.
+        """
+        with _Naming(self):
+            quick = getattr(self._module, "extent", None) if self._on_error == "raise" else None
+            known = quick(self._source, self._header) if quick else None
+        if known is None:
+            index = self._seek()
+            known = (
+                int(index.count.sum()),
+                int(index.earliest.min(initial=2**63 - 1)),
+                int(index.latest.max(initial=-(2**63))),
+            )
+        return Extent(*known) if known[0] else Extent(0, 0, 0)
+
+    def follow(self, patience: int | str = "10s", wait: Callable[[], bool] | None = None) -> Iterator[Events]:
+        """The events of a file that is still being written, as they come.
+
+        At the end of what is there ``wait`` is called, and reading goes on for as long as it gives True. Without it
+        the file is looked at every 50 ms until it has not grown for so long as ``patience``. A record that is
+        unfinished at the end is left out. Raises ValueError for what cannot be followed.
+        """
+        path = self._source.path
+        if path is None or not formats[self.format].streams:
+            raise ValueError(
+                f"{self.path}: {self.format} from there cannot be followed; a file of a streaming format can"
+            )
+        wait = wait or until_idle(path, microseconds(patience))
+        columns, mark, report = Columns(self.sensor), None, Report()
+        while True:
+            self._source.size = os.path.getsize(path)
+            for run in self._fill(columns, mark, report):
+                mark = run.mark or mark
+                if columns.count >= _NATURAL:
+                    yield columns.take()
+            if columns.count:
+                yield columns.take()
+            if not wait():
+                return
 
     def between(self, start: int | str | None = None, stop: int | str | None = None) -> Events:
         """The events with ``start <= t < stop`` in the file's order, without reading the stretches that have none.
@@ -146,14 +219,14 @@ class Recording:
             return self._beside("imu")()  # type: ignore[no-any-return]
 
     def triggers(self) -> np.ndarray[Any, Any]:
-        """All external triggers as records ``t, kind``. Raises ValueError if the format has none."""
+        """All external triggers as records: t, kind; Prophesee's t, channel, p. Raises ValueError if there are none."""
         with _Naming(self):
             return self._beside("triggers")()  # type: ignore[no-any-return]
 
     def _beside(self, what: str) -> Callable[[], Any]:
         module = formats[self.format].beside
-        if not module:
-            known = ", ".join(each.name for each in formats.values() if each.beside)
+        if what not in self.has:
+            known = ", ".join(each.name for each in formats.values() if what in each.has)
             raise ValueError(f"{what} are read from {known} files, not from {self.format}")
         run = Pass(self._source, self._header, Columns(self.sensor), self._on_error == "skip")
         return partial(getattr(import_module(f".{module}", __package__), what), run)
@@ -161,6 +234,8 @@ class Recording:
     def close(self) -> None:
         """Lets go of the file; iterating after it is an error."""
         self._source.close()
+        if self._remote is not None:
+            self._remote.close()
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,9 @@ from .source import Source
 class Format:
     """A file format: its name, where it is met, its module here, the endings it is written under (none: read only).
 
-    ``beside`` is the module that reads frames, inertial samples and triggers, where there are any.
+    ``beside`` is the module that reads what files may hold beside their events, ``has``: frames, imu, triggers.
+    ``streams`` tells whether it can be read as it comes, from a pipe or while it is being written; ``takes`` names the
+    arguments of ``open`` that are for this format.
     """
 
     name: str
@@ -25,34 +27,59 @@ class Format:
     module: str
     suffixes: tuple[str, ...] = ()
     beside: str = ""
+    has: frozenset[str] = frozenset()
+    streams: bool = True
+    takes: tuple[str, ...] = ()
 
     def load(self) -> Any:
         """The module with ``start``, ``decode`` and, where the format can be written, ``write``."""
         return import_module(f".{self.module}", __package__)
 
 
+_ALL = frozenset(("frames", "imu", "triggers"))
+_EDGES = frozenset(("triggers",))
+_COLUMNS = ("columns", "unit")
+
 formats: Mapping[str, Format] = MappingProxyType(
     {
         known.name: known
         for known in (
-            Format("EVT2", "Prophesee RAW, 32-bit words", "evt2", (".evt2.raw",)),
-            Format("EVT2.1", "Prophesee RAW, 64-bit words with vectors", "evt21"),
-            Format("EVT3", "Prophesee RAW, 16-bit words with vectors", "evt3", (".raw",)),
-            Format("DAT", "Prophesee DAT, versions 1 and 2", "dat", (".dat",)),
+            Format("EVT2", "Prophesee RAW, 32-bit words", "evt2", (".evt2.raw",), "prophesee_triggers", _EDGES),
+            Format("EVT2.1", "Prophesee RAW, 64-bit words with vectors", "evt21", (), "prophesee_triggers", _EDGES),
+            Format("EVT3", "Prophesee RAW, 16-bit words", "evt3", (".raw",), "prophesee_triggers", _EDGES),
+            Format("DAT", "Prophesee DAT, versions 1 and 2", "dat", (".dat",), "prophesee_triggers", _EDGES),
             Format("AEDAT1", "early DVS128 recordings", "aedat1"),
-            Format("AEDAT2", "jAER: DVS128, DAVIS", "aedat2"),
-            Format("AEDAT3", "libcaer's 3.1, DVS-Gesture", "aedat3"),
-            Format("AEDAT4", "iniVation DV, LZ4 or zstd", "aedat4", (".aedat4",), "aedat4_streams"),
-            Format("ES", "Event Stream 2", "es", (".es",)),
+            Format("AEDAT2", "jAER: DVS128, EDVS, DAVIS, DVS640", "aedat2", (), "aedat2_streams", _ALL),
+            Format("AEDAT3", "libcaer's 3.0 and 3.1, DVS-Gesture", "aedat3", (), "aedat3_streams", _ALL),
+            Format("AEDAT4", "iniVation DV, LZ4 or zstd", "aedat4", (".aedat4",), "aedat4_streams", _ALL),
+            Format("ES", "Event Stream 1 and 2", "es", (".es",)),
             Format("N-MNIST", "40-bit records of N-MNIST and N-Caltech101", "nmnist", (".bin",)),
-            Format("HDF5", "eventsnn's own and those of DSEC, e2vid, M3ED, MVSEC, Prophesee", "hdf5", (".h5", ".hdf5")),
-            Format("rosbag", "ROS 1 bags with dvs_msgs/EventArray", "rosbag"),
-            Format("NumPy", ".npz or .npy with columns t, x, y, p", "npz", (".npz",)),
-            Format("text", "one event a line", "text", (".txt",)),
+            Format(
+                "HDF5",
+                "eventsnn's own and those of DSEC, e2vid, M3ED, MVSEC, Prophesee",
+                "hdf5",
+                (".h5", ".hdf5"),
+                streams=False,
+            ),
+            Format("rosbag", "ROS 1 bags", "rosbag"),
+            Format("mcap", "ROS 2 recordings in MCAP files", "mcap"),
+            Format("db3", "ROS 2 recordings in SQLite files", "db3", streams=False),
+            Format("NumPy", ".npy or .npz, columns or records", "npz", (".npz",), streams=False, takes=_COLUMNS),
+            Format("CSV", "one event a line, separated by commas", "csvtext", (".csv",), takes=_COLUMNS),
+            Format("text", "one event a line", "text", (".txt",), takes=_COLUMNS),
         )
     }
 )
 
+_MAGIC = {
+    b"Event Stream": "ES",
+    b"\x89HDF\r\n\x1a\n": "HDF5",
+    b"#ROSBAG V2.0\n": "rosbag",
+    b"\x89MCAP0\r\n": "mcap",
+    b"SQLite format 3\0": "db3",
+    b"PK\x03\x04": "NumPy",
+    b"\x93NUMPY": "NumPy",
+}
 _FOREIGN = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
@@ -80,22 +107,17 @@ def recognise(source: Source) -> Format:
     head = source.head
     if not head:
         raise EventFormatError("the file is empty", offset=0)
-    if head.startswith(b"Event Stream"):
-        return formats["ES"]
     if head.startswith(b"#!AER-DAT"):
         return _stated(f"AEDAT{head[9:10].decode('latin-1')}")
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return formats["HDF5"]
-    if head.startswith(b"#ROSBAG V2.0\n"):
-        return formats["rosbag"]
-    if head.startswith((b"PK\x03\x04", b"\x93NUMPY")):
-        return formats["NumPy"]
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            return formats[name]
     if head.startswith(b"% "):
         return _stated(prophesee.header(head).layout["format"] or "DAT")
     foreign = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None)
     if foreign:
         raise EventFormatError(f"not an event file: it is {foreign}", offset=0)
-    for name in ("text", "N-MNIST", "DAT"):
+    for name in ("CSV", "text", "N-MNIST", "DAT"):
         if formats[name].load().looks_like(head, source.size):
             return formats[name]
     raise EventFormatError(

@@ -38,18 +38,26 @@ def store(run: Pass, pieces: tuple[Any, Any, Any, Any], offset: int) -> None:
     return None
 
 
-def whole(columns: Mapping[str, Any], at: int) -> tuple[Any, Any, Any, Any]:
-    """``t, x, y, p`` as whole numbers: times with decimals are seconds, p > 0 is ON; ``at`` is where they stand."""
+def whole(columns: Mapping[str, Any], at: int, unit: int | None = None) -> tuple[Any, Any, Any, Any]:
+    """``t, x, y, p`` as whole numbers; p > 0 is ON; ``at`` is where they stand.
+
+    ``unit`` is the power of ten that takes the times to us; without it those with decimals are in seconds.
+    """
     for name, column in columns.items():
         if column.ndim != 1 or column.dtype.kind not in "iufb":
             raise EventFormatError(f"column {name} is of type {column.dtype}; numbers were expected", offset=at)
         if column.dtype.kind == "f" and not np.isfinite(column).all():
             raise EventFormatError(f"column {name} holds values that are no numbers", offset=at)
     t, x, y, p = (columns[name] for name in "txyp")
-    if t.dtype.kind == "f":
-        t = np.rint(t.astype(np.float64) * 1e6)
-    if len(t) and (float(t.max()) >= 2.0**63 or float(t.min()) < -(2.0**63)):
+    power = unit if unit is not None else 6 if t.dtype.kind == "f" else 0
+    scaled = t.astype(np.float64) * 10.0**power
+    if len(t) and (scaled.max() >= 2.0**63 or scaled.min() < -(2.0**63)):
         raise EventFormatError("a time stamp beyond 64 bits", offset=at)
+    if t.dtype.kind == "f":
+        t = np.rint(scaled)
+    elif power:
+        t = t.astype(np.int64)
+        t = t * 10**power if power > 0 else (t + 10**-power // 2) // 10**-power
     for name, column in (("x", x), ("y", y)):
         if column.dtype.kind == "f" and (column % 1).any():
             raise EventFormatError(f"column {name} holds coordinates that are not whole numbers", offset=at)

@@ -128,19 +128,22 @@ def parse(data: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, i
 
 
 @compiled
-def spell(t: Any, x: Any, y: Any, p: Any, out: Any) -> int:
-    """Writes lines ``t x y p``, t in seconds with six decimals; the number of bytes."""
+def spell(t: Any, x: Any, y: Any, p: Any, separator: int, seconds: bool, out: Any) -> int:
+    """Writes a line for each event, t in seconds with six decimals or in whole us; the number of bytes."""
     n = 0
     for i in range(len(t)):
         rest = abs(t[i])
         if t[i] < 0:
             out[n] = 45
             n += 1
-        n = _digits(rest // 1000000, 1, out, n)
-        out[n] = 46
-        n = _digits(rest % 1000000, 6, out, n + 1)
+        if seconds:
+            n = _digits(rest // 1000000, 1, out, n)
+            out[n] = 46
+            n = _digits(rest % 1000000, 6, out, n + 1)
+        else:
+            n = _digits(rest, 1, out, n)
         for value in (np.int64(x[i]), np.int64(y[i]), np.int64(p[i])):
-            out[n] = 32
+            out[n] = separator
             n = _digits(value, 1, out, n + 1)
         out[n] = 10
         n += 1

@@ -2,9 +2,9 @@
 
     DVS      byte0 = dt << 1 | on (7-bit dt), x u16, y u16; 0xFF adds 127 us, 0xFE resynchronises
     ATIS     byte0 = dt << 2 | polarity << 1 | is_exposure (6-bit dt), x, y; 0xFC | k adds 63 k us, 0xFC resynchronises
-    generic, colour: 8-bit dt, 0xFF adds 254 us; their events have no polarity and are counted, not decoded
+    generic, colour: 8-bit dt, 0xFF adds 254 us; no polarity: counted, not decoded
 
-y = 0 is the bottom row in the file. Source: Marcireau, neuromorphic-paris/event_stream (2018).
+y = 0 is the bottom row in the file. Version 1 is another layout, see es1. Source: Marcireau, neuromorphic-paris/event_stream (2018).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..events import Events
 from ..jit import compiled
+from . import es1
 from .drive import OUTSIDE, drive
 from .errors import EventFormatError
 from .header import Header
@@ -35,6 +36,8 @@ def start(source: Source) -> Header:
     head = source.head
     if not head.startswith(MAGIC):
         raise EventFormatError("does not begin with 'Event Stream'", offset=0)
+    if head[12:13] == b"\x01":
+        return es1.start(source)
     if len(head) < 16:
         raise EventFormatError("the file ends inside its header", offset=len(head))
     if head[12] != 2 or head[15] not in _TYPES:
@@ -58,6 +61,8 @@ def start(source: Source) -> Header:
 
 
 def decode(run: Pass) -> Iterator[None]:
+    if run.header.layout.get("packed"):
+        return es1.decode(run)
     kind = run.header.layout["type"]
     own = {"type": kind, "now": 0, "turn": run.header.layout.get("height", 0) - 1}
     kernel = _polar if kind in (1, 2) else _other

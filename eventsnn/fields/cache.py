@@ -22,6 +22,9 @@ class KernelCache:
     def drop(self) -> None:
         self._kept = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KernelCache, ()  # copies start empty
+
     def __call__(self, sources: Sequence[Tensor], build: Callable[[], Tensor]) -> Tensor:
         if not eager() or any(map(_untracked, sources)):
             return build()

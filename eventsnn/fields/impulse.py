@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from .integrators import choose_update, integrate, require_temporal_orders, responses
+from .integrators import choose_update, coefficients, integrate, require_temporal_orders, responses
 from .scales import cascade_levels
-from .values import require, require_choice, tensors
+from .values import require, require_choice, tensors, work_dtype
 
 
 def temporal_kernel(
@@ -51,8 +51,9 @@ def temporal_kernel(
     mu = cascade_mu(cascade_levels(tau, n_levels, c), mode)
     x = torch.zeros(length, *tau.shape, dtype=tau.dtype, device=tau.device)
     x[:1] = 1
-    levels, _ = integrate(x, torch.zeros_like(mu), mu, mode, update, signal, -1)
-    return responses(x, levels, mu, mode, update, signal, (order,), -1)[..., -1].movedim(0, -1)
+    rates = coefficients(mu.to(work_dtype(mu.device)), mode, update, signal, -1)
+    levels, _ = integrate(x, torch.zeros_like(mu), rates, mode, update, signal, -1)
+    return responses(x, levels, lambda: mu, mode, update, signal, (order,), -1)[..., -1].movedim(0, -1)
 
 
 def cascade_mu(variances: Tensor, mode: str) -> Tensor:

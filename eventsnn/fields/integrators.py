@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..scan import scan
-from .values import require_choice, work_dtype
+from .values import require_choice
 
 UPDATES = {"parallel": ("exp", "variance", "euler"), "cascade": ("variance", "exact")}
 SIGNALS = ("events", "levels")
@@ -64,10 +64,15 @@ def delays(mu: Tensor) -> Tensor:
     return ((1 + 4 * mu.square()).sqrt() - 1) / 2
 
 
-def leak(x: Tensor, state: tuple[Tensor], params: Any) -> tuple[Tensor, tuple[Tensor]]:
-    """One step of filters side by side."""
-    p, gain = params
-    v = p * state[0] + gain * x
+def leak(x: Tensor, state: tuple[Tensor], p: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+    """One step of filters side by side, of unit gain on impulses."""
+    v = p * state[0] + x
+    return v, (v,)
+
+
+def follow(x: Tensor, state: tuple[Tensor], p: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+    """One step of filters side by side, of DC gain 1."""
+    v = p * state[0] + (1 - p) * x
     return v, (v,)
 
 
@@ -99,14 +104,13 @@ def reset_first(x: Any, state: tuple[Tensor, ...], params: Any, *, step: Callabl
 
 
 def integrate(
-    x: Tensor, v: Tensor, mu: Tensor, mode: str, update: str, signal: str, axis: int, reset: Tensor | None = None
+    x: Tensor, v: Tensor, rates: Tensor, mode: str, update: str, signal: str, axis: int, reset: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Filter x (T, S) from the state v (S with the levels at `axis`): states after every step, and the last.
 
-    `mu` (levels at the same, negative, axis) broadcasts to v. `reset` (T, leading part of S) clears the state before a
-    step.
+    `rates` come from `coefficients`. `reset` (T, leading part of S) clears the state before a step.
     """
-    step, params = coefficients(mu, mode, update, signal, axis, v.dtype)
+    step, params = step_of(rates.to(v.dtype), mode, update, signal, axis)
     inputs: Any = x
     if mode == "parallel":
         inputs = x.unsqueeze(axis).expand(x.shape[:1] + v.shape)
@@ -121,30 +125,39 @@ def integrate(
     return levels, levels[-1] if len(levels) else v
 
 
-def coefficients(
-    mu: Tensor, mode: str, update: str, signal: str, axis: int, dtype: torch.dtype
-) -> tuple[Callable[..., Any], Any]:
-    """The step of these filters and its parameters, computed in float64."""
-    mu = mu.to(work_dtype(mu.device))
+def coefficients(mu: Tensor, mode: str, update: str, signal: str, axis: int) -> Tensor:
+    """What the filters' steps need of their time constants `mu` (levels at `axis`, a negative one), in one tensor.
+
+    In parallel the poles, in a cascade the rates 1 / (1 + m); for update "exact" (..., K, K + 1), the matrix E and the
+    input's gains. In mu's dtype, which is to be float64 where the device has it.
+    """
     if mode == "parallel":
-        p = poles(mu, update)
-        return leak, (p.to(dtype), torch.ones_like(p).to(dtype) if signal == "events" else (1 - p).to(dtype))
+        return poles(mu, update)
     if update == "variance":
-        return relay, tuple((1 - poles(mu, update)).to(dtype).unbind(axis))
-    rates = (1 / mu).movedim(axis, -1)
-    decay = torch.linalg.matrix_exp(torch.diag_embed(-rates) + torch.diag_embed(rates[..., 1:], -1))
+        return 1 - poles(mu, update)
+    inverse = (1 / mu).movedim(axis, -1)
+    decay = torch.linalg.matrix_exp(torch.diag_embed(-inverse) + torch.diag_embed(inverse[..., 1:], -1))
     if signal == "events":
-        gains = torch.cat([rates[..., :1], torch.zeros_like(rates[..., 1:])], -1)
+        gains = torch.cat([inverse[..., :1], torch.zeros_like(inverse[..., 1:])], -1)
     else:
         gains = 1 - decay.sum(-1)
-    rows = tuple(row[..., : k + 1].to(dtype).unbind(-1) for k, row in enumerate(decay.unbind(-2)))
-    return propagate, (rows, tuple(gains.to(dtype).unbind(-1)))
+    return torch.cat([decay, gains[..., None]], -1)
+
+
+def step_of(rates: Tensor, mode: str, update: str, signal: str, axis: int) -> tuple[Callable[..., Any], Any]:
+    """The step of the filters with these coefficients, and its parameters."""
+    if mode == "parallel":
+        return (leak if signal == "events" else follow), rates
+    if update == "variance":
+        return relay, rates.unbind(axis)
+    rows = tuple(row[..., : k + 1].unbind(-1) for k, row in enumerate(rates[..., :-1].unbind(-2)))
+    return propagate, (rows, rates[..., -1].unbind(-1))
 
 
 def responses(
     x: Tensor,
     levels: Tensor,
-    mu: Tensor,
+    time_constants: Callable[[], Tensor],
     mode: str,
     update: str,
     signal: str,
@@ -157,6 +170,10 @@ def responses(
     counting as zero, so that order n is exact from level n on. Order n is normalised by tau_k^(n/2). On the level axis
     the order is fastest.
     """
+    plain = mode == "parallel" or signal == "levels"
+    if plain and max(orders) == 0:
+        return levels if len(orders) == 1 else torch.stack([levels] * len(orders), axis).flatten(axis - 1, axis)
+    mu = time_constants()
     variance = mu.square() if mode == "parallel" else mu.square().cumsum(axis)
     deviation = variance.sqrt().to(levels.dtype)
     derived = [levels]
@@ -171,7 +188,7 @@ def responses(
         for _ in range(max(orders)):
             derived.append((above - derived[-1]) / lag)
             above = _after(torch.zeros_like(derived[-1].narrow(axis, 0, 1)), derived[-1], axis)
-    unit = deviation if mode == "cascade" and signal == "events" else 1.0
+    unit = 1.0 if plain else deviation
     outputs = [derived[n] * (unit * deviation**n) if n or unit is deviation else levels for n in orders]
     return outputs[0] if len(outputs) == 1 else torch.stack(outputs, axis).flatten(axis - 1, axis)
 

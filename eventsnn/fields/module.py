@@ -177,9 +177,6 @@ class FieldBank(torch.nn.Module):
         adopt(self, state_dict, prefix, self.derivatives)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": KernelCache()}
-
     def extra_repr(self) -> str:
         path = "one convolution of the channels' sum" if self.aggregate else "one grouped convolution"
         settings = {"kernel": self.kernel, "normalization": self.normalization, **self.conv, "path": path}

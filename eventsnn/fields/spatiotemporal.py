@@ -12,7 +12,8 @@ from torch.nn.functional import pad
 
 from ..neurons.li_box import LIBoxState
 from ..neurons.state import state_type
-from .integrators import choose_update, integrate, require_temporal_orders, responses
+from .cache import KernelCache
+from .integrators import choose_update, coefficients, integrate, require_temporal_orders, responses
 from .parameters import generator
 from .scales import stored_scales, time_constants_of
 from .spatial import SpatialReceptiveField2d
@@ -76,6 +77,7 @@ class SpatioTemporalReceptiveField2d(torch.nn.Module):
         self.spatial = SpatialReceptiveField2d(in_channels, size, rf_parameters, aggregate, **spatial)
         scales = generator("temporal_scales", temporal_scales)
         self.n_scales = len(scales)
+        self._cache = KernelCache()
         stored = stored_scales(scales, mode, 0).expand(self.spatial.out_channels, -1)[..., None, None].clone()
         if learnable:
             self.log_tau = torch.nn.Parameter(stored)
@@ -121,10 +123,14 @@ class SpatioTemporalReceptiveField2d(torch.nn.Module):
         moved = torch.stack(outputs, LEVELS)  # (T, B, n, K, V, H', W')
         return moved.flatten(-5, -3), MovingState(torch.stack(ends, LEVELS), start + len(y))
 
+    def _coefficients(self) -> Tensor:
+        return coefficients(self.time_constants, self.mode, self.update, self.signal, LEVELS)
+
     def _filter(self, y: Tensor, v: Tensor, reset: Tensor | None) -> tuple[Tensor, Tensor]:
-        mu = self.time_constants
-        levels, v = integrate(y, v, mu, self.mode, self.update, self.signal, LEVELS, reset)
-        out = responses(y, levels, mu, self.mode, self.update, self.signal, self.derivatives, LEVELS)
+        rates = self._cache([self.log_tau], self._coefficients)
+        levels, v = integrate(y, v, rates, self.mode, self.update, self.signal, LEVELS, reset)
+        facts = (self.mode, self.update, self.signal, self.derivatives, LEVELS)
+        out = responses(y, levels, lambda: self.time_constants, *facts)
         return out.to(y.dtype), v
 
     def _follow(

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..forms import LIBoxCell
 from ..neurons.li_box import LIBoxState
-from .integrators import choose_update, integrate, poles, require_temporal_orders, responses
+from .cache import KernelCache
+from .integrators import choose_update, coefficients, integrate, poles, require_temporal_orders, responses
 from .scales import stored_scales, temporal_scale_distribution, time_constants_of
 from .spiking import cell_parameters, run_cell
 
@@ -86,6 +87,7 @@ class TemporalReceptiveField(torch.nn.Module):
         stored = stored_scales(mu.expand(mu.shape[0], *rest), mode, 0)
         self.n_scales = mu.shape[0]
         self.axis = -stored.ndim  # of the scales in outputs and states
+        self._cache = KernelCache()
         if learnable:
             self.log_tau = torch.nn.Parameter(stored)
         else:
@@ -111,6 +113,9 @@ class TemporalReceptiveField(torch.nn.Module):
         """The factor by which each filter decays in one step, (n_scales, C, 1, ...)."""
         return poles(self.time_constants, self.update)
 
+    def _coefficients(self) -> Tensor:
+        return coefficients(self.time_constants, self.mode, self.update, self.signal, self.axis)
+
     def _rates(self) -> Tensor:
         return 1 / (self.time_constants * self.dt)
 
@@ -130,10 +135,11 @@ class TemporalReceptiveField(torch.nn.Module):
             return run_cell(self.neurons, p, spread, state, reset, self.over_time)
         steps = x if self.over_time else x[None]
         rows = reset if reset is None or self.over_time else reset[None]
-        mu = self.time_constants
         v = levels_before(steps, self.n_scales, self.axis, state)
-        levels, v = integrate(steps, v, mu, self.mode, self.update, self.signal, self.axis, rows)
-        y = responses(steps, levels, mu, self.mode, self.update, self.signal, self.derivatives, self.axis).to(x.dtype)
+        rates = self._cache([self.log_tau], self._coefficients)
+        levels, v = integrate(steps, v, rates, self.mode, self.update, self.signal, self.axis, rows)
+        facts = (self.mode, self.update, self.signal, self.derivatives, self.axis)
+        y = responses(steps, levels, lambda: self.time_constants, *facts).to(x.dtype)
         return y if self.over_time else y[0], LIBoxState(v)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:

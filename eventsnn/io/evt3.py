@@ -23,6 +23,7 @@ from .header import Header
 from .reading import Pass
 from .source import Source
 from .stamps import based, bounded
+from .wide import fill, offset
 
 
 def start(source: Source) -> Header:
@@ -34,90 +35,106 @@ def decode(run: Pass) -> Iterator[None]:
     return drive(run, _decode, (2048, 2048), own, word="<u2", most=12)
 
 
+_BITS = np.array([[i for i in range(8) if n >> i & 1] + [0] * (8 - n.bit_count()) for n in range(256)], np.int16)
+_COUNT = np.array([n.bit_count() for n in range(256)], np.int64)
+
+
 @compiled
 def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int]:
+    """A vector is written 16 places wide whatever its bits, since branches would cost more than places overwritten."""
     s = state[0]
     width, height, skip, last, epoch = s.width, s.height, s.skip, s.last, s.epoch
     high, low, row, base, on = s.high, s.low, s.row, s.base, s.on
     back = outside = early = other = 0
     now = epoch + (high << 12) + low
-    used = 0
+    bottom = height if high >= 0 else 0
+    right = width if 0 <= row < bottom else 0  # columns below it are good
     n: Any = 0
-    room = len(t) - 12
-    for i in range(len(words)):
-        if n > room:
-            break
-        word = np.int64(words[i])
+    i = since = 0  # since: the first event at the time now
+    size, room = len(words), len(t) - 16
+    while i < size and n <= room:
+        word = np.int64(words[np.uint64(i)])
         kind, value = word >> 12, word & 0xFFF
         if kind == 2:
             column = value & 0x7FF
-            if high < 0 or row < 0:
+            k = np.uint64(n)  # unsigned: an index that cannot be negative is not asked whether it is
+            t[k], x[k], y[k], p[k] = now, column, row, value >> 11
+            if column < right:
+                n += 1
+            elif high < 0 or row < 0:
                 early += 1
-            elif column >= width or row >= height:
-                if not skip:
-                    s.fault, s.fault_x, s.fault_y = OUTSIDE, column, row
-                    break
+            elif skip:
                 outside += 1
             else:
-                back += now < last
-                last = now
-                t[n], x[n], y[n], p[n] = now, column, row, value >> 11
-                n += 1
+                s.fault, s.fault_x, s.fault_y = OUTSIDE, column, row
+                break
         elif kind == 0:
             row = value
-        elif kind == 4 or kind == 5:
-            size = 12 if kind == 4 else 8
-            mask = value if kind == 4 else value & 0xFF
-            if high < 0 or row < 0 or base < 0:
-                early += 1
-                base = base + size if base >= 0 else base
-            elif mask:
-                first = n
-                for bit in range(size):  # without a branch: a clear bit is overwritten by the next
-                    x[n] = base + bit
-                    n += (mask >> bit) & 1
-                beyond = 0
-                if row >= height:
-                    beyond = n - first
-                elif base + size > width:
-                    while n - beyond > first and x[n - 1 - beyond] >= width:
-                        beyond += 1
-                if beyond:
-                    n -= beyond
-                    if not skip:
-                        s.fault, s.fault_x, s.fault_y = OUTSIDE, x[n], row
-                        n = first
-                        break
-                    outside += beyond
-                if n > first:
-                    back += now < last
-                    last = now
-                for j in range(first, n):
-                    t[j], y[j], p[j] = now, row, on
-                base += size
-            else:
-                base += size
-        elif kind == 3:
-            base, on = value & 0x7FF, value >> 11
-        elif kind == 6:
-            low = value
-            now = epoch + (high << 12) + low
-        elif kind == 8:
-            if value != high:
+            right = width if row < bottom else 0
+            if i + 1 < size:  # mostly an ADDR_X follows
+                word = np.int64(words[np.uint64(i + 1)])
+                column = word & 0x7FF
+                if word >> 12 == 2 and column < right:
+                    k = np.uint64(n)
+                    t[k], x[k], y[k], p[k] = now, column, row, word >> 11 & 1
+                    n += 1
+                    i += 1
+        elif kind == 6 or kind == 8:
+            if n > since:
+                back += now < last
+                last, since = now, n
+            if kind == 6:
+                low = value
+            elif value != high:
                 if high - value >= 0x800:
                     epoch += 1 << 24
                     s.wraps += 1
-                high, low = value, 0
-                now = epoch + (high << 12)
+                high, low, bottom = value, 0, height
+                right = width if 0 <= row < bottom else 0
+            now = epoch + (high << 12) + low
+        elif kind == 4 or kind == 5:
+            wide = 28 - 4 * kind
+            mask = value & ((1 << wide) - 1)
+            if 0 <= base <= right - wide:
+                fill(t, n, now)
+                fill(y, n, row)
+                fill(p, n, on)
+                offset(x, n, base, _BITS, mask & 0xFF)
+                n += _COUNT[np.uint64(mask & 0xFF)]
+                offset(x, n, base + 8, _BITS, mask >> 8)
+                n += _COUNT[np.uint64(mask >> 8)]
+            elif high < 0 or row < 0 or base < 0:
+                early += 1
+            else:
+                begun = n
+                for bit in range(wide):
+                    if mask >> bit & 1:
+                        if base + bit < right:
+                            t[n], x[n], y[n], p[n] = now, base + bit, row, on
+                            n += 1
+                        elif skip:
+                            outside += 1
+                        else:
+                            s.fault, s.fault_x, s.fault_y = OUTSIDE, base + bit, row
+                            break
+                if s.fault:
+                    n = begun
+                    break
+            base = base + wide if base >= 0 else base
+        elif kind == 3:
+            base, on = value & 0x7FF, value >> 11
         else:
             other += 1
-        used = i + 1
+        i += 1
+    if n > since:
+        back += now < last
+        last = now
     s.last, s.epoch, s.high, s.low, s.row, s.base, s.on = last, epoch, high, low, row, base, on
     s.back += back
     s.outside += outside
     s.early += early
     s.other += other
-    return used, n
+    return i, n
 
 
 def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:

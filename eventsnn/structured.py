@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -31,7 +31,7 @@ def from_structured(array: NDArray[Any], sensor: Sequence[int] | None = None) ->
     names = array.dtype.names or ()
     if sorted(names) != ["p", "t", "x", "y"]:
         raise ValueError(f"events as a record array have the fields x, y, t, p, got {', '.join(names) or 'none'}")
-    return Events(*(np.ascontiguousarray(array[k]) for k in "txyp"), sensor=None if sensor is None else sensor[:2])
+    return Events(*(array[k].copy() for k in "txyp"), sensor=None if sensor is None else sensor[:2])
 
 
 def to_structured(events: Events, dtype: np.dtype[Any] = _DTYPE) -> NDArray[Any]:
@@ -65,15 +65,23 @@ def either(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*given: P.args, **named: P.kwargs) -> R:
-        place = next((i for i, value in enumerate(given) if _is_structured(value)), None)
+        place = next((i for i, value in enumerate(given) if is_structured(value)), None)
         if place is None:
             return function(*given, **named)
         array = cast(NDArray[Any], given[place])
         result = cast(Any, function)(*given[:place], from_structured(array), *given[place + 1 :], **named)
         return cast(R, to_structured(result, array.dtype) if isinstance(result, Events) else result)
 
+    cast(Any, call).takes_either = True
     return call
 
 
-def _is_structured(value: object) -> bool:
+def takes_either(function: object) -> bool:
+    """True for a function, or an object whose call is one, that takes Events and record arrays alike."""
+    function = function.func if isinstance(function, partial) else function
+    return hasattr(function, "takes_either") or hasattr(type(function).__call__, "takes_either")
+
+
+def is_structured(value: object) -> bool:
+    """True for a NumPy record array."""
     return isinstance(value, np.ndarray) and value.dtype.names is not None

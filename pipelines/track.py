@@ -89,7 +89,7 @@ def stream(chunks: Iterable[Events], tracker: Tracker, start_us: int) -> Iterato
     Frames come some windows late, because a track that is confirmed brings its rows since birth with it. The result
     does not depend on how the stream is cut into chunks.
     """
-    clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us)
+    clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us, late="hold")
     waiting: deque[tuple[int, int, Events, dict[int, Row]]] = deque()
 
     def frame() -> Frame:

@@ -1,7 +1,7 @@
 """POKER-DVS: the pips of playing cards that are flicked past a DVS128 in some 20 ms.
 
-Two editions are read: tonic's, arrays with a split, and cut-out AEDAT 2 recordings named after their suit, which lie in
-the upper left 35x35 px of the chip's own addresses.
+Two editions are read: tonic's, arrays with a split, and cut-out AEDAT 2 recordings named after their suit. Addresses in
+these count from the upper left, other than in recordings of the whole chip, whose order the AEDAT reader restores.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _read(tree: Tree, entry: Entry) -> Events:
         t, x, y, p = array(tree, entry.file).T
         return gathered(tree, entry.file, _SENSOR, {"t": t, "x": x, "y": y, "p": p})
     t, x, y, p = recorded(tree, entry.file, None).columns
-    return gathered(tree, entry.file, _SENSOR, {"t": t, "x": 127 - x, "y": y - 93, "p": p})
+    return gathered(tree, entry.file, _SENSOR, {"t": t, "x": 127 - x, "y": 127 - y, "p": p})
 
 
 CARD = Card(

@@ -554,6 +554,12 @@ def test_the_small_nmnist(split, count, tmp_path):
     assert load("nmnist", tmp_path, split)[0].events == dataset[0].events
 
 
+def widest(events):
+    """Height of the rows with most events under the middle of all rows [px]."""
+    rows = np.bincount(events.y, minlength=35)
+    return np.average(np.arange(35), weights=rows.astype(float) ** 4) - (events.y.min() + events.y.max()) / 2
+
+
 @needs_data
 def test_poker_cards():
     train, test = (load("poker-dvs", DATA / "poker-dvs.zip", split) for split in ("train", "test"))
@@ -562,8 +568,12 @@ def test_poker_cards():
     every = dict(zip(train.ids + test.ids, [*train, *test], strict=True))
     card = eventsnn.io.read(DATA / "recordings/poker-club62.dat", sensor=(35, 35))
     np.testing.assert_array_equal(every["cl_62.aedat"].events.x, card.x)
-    np.testing.assert_array_equal(every["cl_62.aedat"].events.y, 34 - card.y)
+    np.testing.assert_array_equal(every["cl_62.aedat"].events.y, card.y)
     np.testing.assert_array_equal(every["cl_62.aedat"].events.p, card.p)
+    hearts, spades = (
+        np.mean([widest(sample.events) for sample in every.values() if sample.target == k]) for k in (1, 3)
+    )
+    assert hearts < 0 < spades  # upright: a heart is broad above its middle, a spade below
 
 
 def test_official_counts_where_the_files_are():

@@ -111,31 +111,35 @@ def packets(run: Pass) -> Iterator[tuple[int, bytes, int]]:
 def _store(run: Pass, elements: np.ndarray[Any, Any], offset: int) -> None:
     """Puts a packet behind the events there are: in one sweep if all lie on the sensor, else with the slower checks."""
     columns, count = run.columns, len(elements)
+    if not count:
+        return
     words = np.require(elements.view(np.int64), requirements="A")
     width, height = run.header.sensor or (1 << 15, 1 << 15)
-    last = columns.last if columns.last is not None else -(2**63)
-    made, back, last = _unpack(words, width, height, last, *columns.space(count))
-    if made < count:
+    space = columns.space(count)
+    right, bottom, back = _sweep(words, count, *space)
+    if right >= width or bottom >= height:
         store(run, (elements["t"], elements["x"], elements["y"], elements["p"] & 1), offset)
-    elif count:
-        columns.count += count
-        columns.last = last
-        run.report.events += count
-        run.report.steps_back += back
+        return
+    run.report.events += count
+    run.report.steps_back += back + (columns.last is not None and int(space[0][0]) < columns.last)
+    columns.count += count
+    columns.last = int(space[0][count - 1])
 
 
 @compiled
-def _unpack(words: Any, width: int, height: int, last: int, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int, int]:
+def _sweep(words: Any, count: int, t: Any, x: Any, y: Any, p: Any) -> tuple[int, int, int]:
+    """The largest x and y, as unsigned numbers, and the number of steps back."""
+    right: Any = 0
+    bottom: Any = 0
     back = 0
-    for i in range(len(words) // 2):
-        now, rest = words[2 * i], words[2 * i + 1]
-        column, row = rest & 0xFFFF, (rest >> 16) & 0xFFFF
-        if column >= width or row >= height:
-            return i, back, last
-        back += now < last
-        last = now
-        t[i], x[i], y[i], p[i] = now, column, row, (rest >> 32) & 1
-    return len(words) // 2, back, last
+    for i in range(count):
+        t[i], rest = words[2 * i], words[2 * i + 1]
+        column, row = rest & 0xFFFF, rest >> 16 & 0xFFFF
+        x[i], y[i], p[i] = column, row, rest >> 32 & 1
+        right, bottom = max(right, column), max(bottom, row)
+    for i in range(1, count):
+        back += t[i] < t[i - 1]
+    return right, bottom, back
 
 
 def _packet(reader: Reader, header: Header, size: int | None) -> tuple[int, bytes] | None:

@@ -31,6 +31,8 @@ def lz4_frame(payload: bytes) -> bytes:
             piece = expander.decompress(data, max_length=4 * len(payload) + 64)
         except (RuntimeError, ValueError) as error:
             raise EventFormatError(f"an LZ4 frame is damaged: {error}") from error
+        if expander.eof and not whole:
+            return piece
         data = b""
         whole += piece
         if not piece:

@@ -44,14 +44,23 @@ class Reader:
 
     def read(self, count: int) -> bytes:
         """The next bytes, fewer at the end of the input; memory grows with what is there, not with what is asked."""
-        data = bytearray()
-        while len(data) < count:
-            piece = bytearray(min(count - len(data), 1 << 20))
-            got = self.readinto(memoryview(piece))
-            data += piece[:got]
-            if got < len(piece):
+        pieces: list[bytes] = []
+        left = count
+        while left:
+            piece = self._piece(min(left, 1 << 20))
+            if not piece:
                 break
-        return bytes(data)
+            pieces.append(piece)
+            left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _piece(self, count: int) -> bytes:
+        if not self._ahead and self._start is None and isinstance(self._file, io.FileIO):
+            piece = self._file.read(count)  # saves the zeroing and the copy below
+            self.offset += len(piece)
+            return piece
+        room = bytearray(count)
+        return bytes(memoryview(room)[: self.readinto(memoryview(room))])
 
 
 class _Window(io.RawIOBase):

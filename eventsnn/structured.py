@@ -77,7 +77,7 @@ def either(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def takes_either(function: object) -> bool:
-    """True for a function, or an object whose call is one, that takes Events and record arrays alike."""
+    """True for a function or object that takes Events and record arrays alike, as ``either`` makes them."""
     function = function.func if isinstance(function, partial) else function
     return hasattr(function, "takes_either") or hasattr(type(function).__call__, "takes_either")
 

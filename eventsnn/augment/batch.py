@@ -50,12 +50,17 @@ class Batch:
         return len(self.offsets) - 1
 
     def sensor(self, given: Sequence[int] | None) -> tuple[int, int]:
-        """Width and height: those given, or those of the events. Raises ValueError if neither is known."""
+        """Width and height: those given, or those of the events.
+
+        Raises ValueError if neither is known, or events lie outside.
+        """
         size = self.events.sensor if given is None else (int(given[0]), int(given[1]))
         if size is None:
             raise ValueError("the sensor size of these events is not known; give sensor_size=(width, height)")
         if min(size) < 1:
             raise ValueError(f"sensor_size must be (width, height) in pixels, both positive, got {given}")
+        if bool(Events(*self.events.columns, sensor=size).outside().any()):
+            raise ValueError(f"events lie outside the {size[0]}x{size[1]} sensor; crop them first")
         return size
 
     def draw(self, count: int, low: float | Tensor = 0.0, high: float | Tensor = 1.0) -> Tensor:

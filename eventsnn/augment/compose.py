@@ -21,11 +21,12 @@ def _sensor_after(transform: Any, sensor: tuple[int, int] | None) -> tuple[int, 
 
 
 class Compose:
-    """Transforms in the order given, for Events, record arrays and ``Packed`` batches alike.
+    """Transforms in the order given, for one recording, as Events or a record array, or a ``Packed`` batch of them.
 
-    A transform of this library gets Events, an augmentation the whole batch at once. Any other callable, such as one of
-    tonic's, gets a record array of one recording; where it gives one back it becomes Events again, and anything else
-    (frames) goes on as it is, for a batch as a list. A record array comes out as one.
+    Filters begin anew with every recording. A transform of this library gets Events, an augmentation the whole batch at
+    once. Any other callable, such as one of tonic's, gets a record array of one recording; where it gives one back it
+    becomes Events again, and anything else (frames) goes on as it is, for a batch as a list. A record array comes out as
+    one.
 
     >>> from eventsnn.augment import DropEvent, RandomFlipLR
     >>> events = Events([0, 5], [1, 2], [0, 0], [1, 0], sensor=(4, 2))
@@ -49,14 +50,12 @@ class Compose:
 
 def _applied(transform: Callable[..., Any], value: Any) -> Any:
     if isinstance(value, Packed) and not isinstance(transform, Augmentation | Compose):
-        results = []
-        for recording in value:
-            if hasattr(transform, "reset"):
-                transform.reset()
-            results.append(_applied(transform, recording))
+        results = [_applied(transform, recording) for recording in value]
         return Packed.join(results) if all(isinstance(result, Events) for result in results) else results
     if isinstance(value, list):
         return [_applied(transform, each) for each in value]
+    if hasattr(transform, "reset"):
+        transform.reset()
     if not isinstance(value, Events) or takes_either(transform):
         return transform(value)
     result = transform(to_structured(value))

@@ -61,8 +61,7 @@ class DownsampleFilter(RefractoryFilter):
         return super()._judge(t, x // self.factor, y // self.factor, p)
 
     @either
-    def __call__(self, events: Events) -> Events:
-        """The events that stay, at the pixels of the coarse sensor."""
-        kept = downsample(super().__call__(events), self.factor)
+    def _filtered(self, events: Events) -> Events:
+        kept = downsample(super()._filtered(events), self.factor)
         kept.sensor = self.coarse
         return kept

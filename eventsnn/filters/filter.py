@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eventsnn.events import Events, microseconds
 from eventsnn.jit import compiled
-from eventsnn.structured import either
+from eventsnn.structured import either, is_structured
 
 NEVER = int(np.iinfo(np.int64).min)
 
@@ -65,6 +65,8 @@ class Filter(ABC):
     Raises ValueError for events outside the sensor and, unless held, for events that are not in order of time.
     """
 
+    takes_either = True
+
     def __init__(self, sensor: Sequence[int], late: str = "raise") -> None:
         if len(sensor) < 2 or min(sensor[:2]) <= 0:
             raise ValueError(f"sensor must be (width, height) in pixels, both positive, got {tuple(sensor)}")
@@ -107,9 +109,14 @@ class Filter(ABC):
             self._clock = int(t[-1])
         return self._judge(t, x, y, p)
 
-    @either
     def __call__(self, events: Events) -> Events:
-        """The events that stay."""
+        """The events that stay. A record array, as tonic passes it, is a whole recording: the filter begins anew."""
+        if is_structured(events):
+            self.reset()
+        return self._filtered(events)
+
+    @either
+    def _filtered(self, events: Events) -> Events:
         keep = self.keep(events)
         if isinstance(events.t, torch.Tensor):
             kept: Events = events[torch.from_numpy(keep).to(events.t.device)]

@@ -1,0 +1,178 @@
+"""Binning on the GPU: one launch for a whole batch, one lane an event, atomics into the tensor of frames.
+
+Frame numbers are exact: an estimate in float64 is set right by whole numbers. What is wrong with the events is noted in
+one word behind the frames, so nothing has to be looked at before, and the frames and the word are cleared in one go.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+import triton
+import triton.language as tl
+from triton import knobs
+
+from eventsnn.events import Events
+
+from .bins import Bins
+from .cells import SIGNED, Cells, largest, zeros
+from .packed import Packed
+
+OUTSIDE, OVERFLOW, UNSORTED, TOO_MANY = 1, 2, 4, 8
+NEVER = torch.iinfo(torch.int64).min
+PACKED = {torch.uint8: 8, torch.int8: 8, torch.int16: 16, torch.uint16: 16, torch.float16: 16, torch.bfloat16: 16}
+
+
+def bin_events(
+    out, flags, ts, xs, ys, ps, begin, end, n, batch, frames, start, stop, window, stride, width, height, columns, rows,
+    limit, WHOLE: tl.constexpr, START: tl.constexpr, STOP: tl.constexpr, PARTS: tl.constexpr, ORDERED: tl.constexpr,
+    WINDOWS: tl.constexpr, OP: tl.constexpr, CHANNELS: tl.constexpr, FACTOR: tl.constexpr, BITS: tl.constexpr,
+    LIMITED: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    b = tl.program_id(1)
+    zero = tl.zeros([], tl.int64)
+    first, last = zero, zero + n
+    if not WHOLE:
+        first, last = tl.load(begin + b), tl.load(end + b)
+    if ORDERED:
+        origin, span = first, last - first
+    else:
+        origin, after = zero + start, zero + stop
+        if not START:
+            origin = tl.load(ts + first, first < last, other=0)
+        if STOP == "own":
+            after = tl.load(ts + last - 1, first < last, other=0) + 1
+        span = after if STOP == "duration" else after - origin
+    den = zero + stride
+    if PARTS:
+        den = tl.maximum(span, 1)
+        tl.atomic_or(flags, 8, (span < frames) & (first < last) & (span > 0), sem="relaxed")
+    if OP == "bilinear":
+        den = tl.maximum(span - 1, 1)
+    inverse = 1.0 / den.to(tl.float64)
+    for at in range(tl.program_id(0) * BLOCK, last - first, tl.num_programs(0) * BLOCK):
+        i = first + at + tl.arange(0, BLOCK)
+        live = i < last
+        t = tl.load(ts + i, live, other=0)
+        x = tl.load(xs + i, live, other=0).to(tl.int32)
+        y = tl.load(ys + i, live, other=0).to(tl.int32)
+        p = tl.load(ps + i, live, other=0).to(tl.int32)
+        fault = tl.where(live & ((x < 0) | (x >= width) | (y < 0) | (y >= height) | (p > 1)), 1, 0)
+        d = (i if ORDERED else t) - origin
+        if ORDERED:
+            before = tl.load(ts + i - 1, live & (i > first), other=-9223372036854775808)
+            fault |= tl.where(live & (t < before), 4, 0)
+        elif not WHOLE:
+            early = live & (d < 0) if not START else live & (i < first)
+            late = live & (d >= span) if STOP == "own" else live & (i < first)
+            fault |= tl.where(early | late, 4, 0)
+        live = live & (fault == 0) & (d >= 0) & (d < span)
+        cell = (y // FACTOR) * columns + x // FACTOR
+        if CHANNELS == 2:
+            cell += p * rows * columns
+        sign = p * 2 - 1 if CHANNELS == 3 else p * 0 + 1
+        num = frames if PARTS else 1
+        if OP == "bilinear":
+            num = frames - 1
+        q = (d.to(tl.float64) * inverse * num).to(tl.int64)
+        rest = d * num - q * den
+        q += (rest >= den).to(tl.int64) - (rest < 0).to(tl.int64)
+        share = (d * num - q * den).to(tl.float64) * inverse
+        size = rows * columns * (2 if CHANNELS == 2 else 1)
+        for k in tl.static_range(WINDOWS):
+            frame = q + k if OP == "bilinear" else q - k
+            hit = live & (frame >= 0) & (frame < frames)
+            if not PARTS and OP != "bilinear":
+                hit = hit & (d < frame * stride + window)
+            frame = frame if WIDE else frame.to(tl.int32)
+            index = (frame * batch + b) * size + cell
+            if OP == "bilinear":
+                weight = (share if k == 1 else 1 - share).to(tl.float32) * sign
+                tl.atomic_add(out + index, weight, hit, sem="relaxed")
+            elif OP == "latest":
+                tl.atomic_max(out + index, t, hit, sem="relaxed")
+            elif OP == "mark":
+                tl.store(out + index, tl.full([BLOCK], 1, out.dtype.element_ty), hit)
+            elif BITS == 32:
+                old = tl.atomic_add(out + index, sign.to(out.dtype.element_ty), hit, sem="relaxed")
+                if LIMITED:
+                    fault |= tl.where(hit & (tl.abs(old) >= limit), 2, 0)
+            else:
+                shift = ((index % (32 // BITS)) * BITS).to(tl.int32)
+                old = tl.atomic_add(
+                    out + index // (32 // BITS), tl.full([BLOCK], 1, tl.int32) << shift, hit, sem="relaxed"
+                )
+                if LIMITED:
+                    fault |= tl.where(hit & (((old >> shift) & ((1 << BITS) - 1)) >= limit), 2, 0)
+        tl.atomic_or(flags + tl.zeros([BLOCK], tl.int32), fault, fault != 0, sem="relaxed")
+
+
+@cache
+def kernel(interpret: bool) -> Any:
+    return triton.jit(bin_events)
+
+
+def launch(out: torch.Tensor, flags: torch.Tensor, events: Events | Packed, bins: Bins, grid: Cells, op: str,
+           bits: int = 32, limit: int | None = None) -> None:  # fmt: skip
+    """Add the events to ``out``, frames ``[T, B, C, H, W]`` flat, and what is wrong with them to ``flags``."""
+    whole = isinstance(events, Events)
+    store = events if isinstance(events, Events) else events.events
+    begin, end = (flags, flags) if isinstance(events, Events) else (events.begin, events.end)
+    n, batch = len(store), 1 if whole else len(events)
+    if not n or not batch or not bins.n:
+        return
+    _, rows, columns = grid.shape
+    block = 1024
+    programs = -(-n // block) if whole else max(1, min(-(-n // block), 2048 // batch))
+    x, y, p = (c.view(torch.uint8) if c.dtype == torch.bool else c for c in (store.x, store.y, store.p))
+    until = "own" if bins.stop is None else "stop"
+    stop = bins.duration if bins.duration is not None else bins.stop
+    kernel(bool(knobs.runtime.interpret))[(programs, batch)](
+        out, flags, store.t, x, y, p, begin, end, n, batch, bins.n, bins.start or 0, stop or 0, bins.window,
+        max(bins.stride, 1), *grid.sensor, columns, rows, limit or 0,
+        WHOLE=whole, START=bins.start is not None, STOP="duration" if bins.duration is not None else until,
+        PARTS=bins.parts and op != "bilinear", ORDERED=bins.ordered, OP=op, BITS=bits, LIMITED=limit is not None,
+        WINDOWS=2 if op == "bilinear" else 1 if bins.parts else -(-bins.window // bins.stride),
+        CHANNELS=3 if grid.channels == SIGNED else grid.channels, FACTOR=grid.factor,
+        WIDE=bins.n * batch * int(np.prod(grid.shape)) >= 2**31, BLOCK=block, num_warps=4,
+    )  # fmt: skip
+
+
+def frames(
+    events: Events | Packed, bins: Bins, grid: Cells, dtype: torch.dtype, op: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frames ``[T, B, C, H, W]`` and the word of faults; ``op``: "add", "binary", "bilinear" or "latest"."""
+    store = events if isinstance(events, Events) else events.events
+    shape = (bins.n, 1 if store is events else len(events), *grid.shape)
+    signed, device = grid.channels == SIGNED, store.t.device
+    bits = PACKED.get(dtype, 32)
+    if op == "latest":
+        out = torch.full(shape, NEVER, dtype=torch.int64, device=device)
+        flags = torch.zeros(1, dtype=torch.int32, device=device)
+        launch(out, flags, events, bins, grid, op)
+        return out, flags
+    through = (op == "bilinear" and dtype is not torch.float32) or (bits < 32 and signed)  # another type, then cast
+    kind = torch.float32 if op == "bilinear" else torch.int32 if through else dtype
+    size = int(np.prod(shape, dtype=object)) * kind.itemsize
+    buffer = zeros((-(-size // 8) * 2 + 2,), torch.int32, device)
+    out, flags = buffer.view(torch.uint8)[:size].view(kind).view(shape), buffer[-1:]
+    limit = largest(dtype)
+    if op == "binary" and not signed:
+        launch(out, flags, events, bins, grid, "mark")
+    elif op == "bilinear" or through or bits == 32:
+        limited = op == "add" and not through and len(store) > limit
+        launch(
+            out, flags, events, bins, grid, "bilinear" if op == "bilinear" else "add", 32, limit if limited else None
+        )
+    else:
+        launch(buffer, flags, events, bins, grid, "add", bits, limit)
+        if dtype.is_floating_point:  # counts of 16 bits become numbers of 16 bits in place
+            out = out.copy_(out.view(torch.int16))
+    if op == "binary" and signed:
+        out.sign_()
+    elif through and op == "add":
+        flags |= OVERFLOW * (out.abs().amax() > limit).int() if out.numel() else 0
+    return out.to(dtype), flags

@@ -1,0 +1,124 @@
+"""Packed: recordings of different lengths in one set of columns, and batches of them that copy no events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Self, overload
+
+import numpy as np
+import torch
+
+from eventsnn.events import Events
+
+__all__ = ["Packed"]
+
+
+def _indices(values: Any, like: Any) -> Any:
+    """Whole numbers ``[B]`` as int64, of the kind and on the device of the columns."""
+    if isinstance(like, torch.Tensor):
+        return torch.as_tensor(values, device=like.device).long()
+    return np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values).astype(np.int64)
+
+
+class Packed:
+    """``B`` recordings of one sensor: recording b is ``events[begin[b]:end[b]]``.
+
+    ``begin`` and ``end`` are int64 ``[B]``, NumPy or torch as the columns are. An index array, list or slice gives a
+    batch of recordings over the same columns: no event is copied and nothing waits for the device. A whole number gives
+    the one recording. Raises ValueError for bounds that are not within the events (on a GPU this is not looked at, as
+    it would wait).
+
+    >>> recordings = [Events([5, 9], [0, 1], [0, 0], [1, 0], sensor=(4, 2)), Events([7], [3], [1], [1], sensor=(4, 2))]
+    >>> packed = Packed.join(recordings)
+    >>> packed
+    Packed(2 recordings, 4x2)
+    >>> packed[1], packed[[1, 0, 1]].lengths
+    (Events(1 events, 0 us, 0 events/s, 4x2), array([1, 2, 1]))
+    """
+
+    __slots__ = ("_sorted", "begin", "end", "events")
+
+    def __init__(self, events: Events, begin: Any, end: Any) -> None:
+        self.events, self.begin, self.end = events, _indices(begin, events.t), _indices(end, events.t)
+        self._sorted: bool | None = None
+        if self.begin.ndim != 1 or self.begin.shape != self.end.shape:
+            raise ValueError(
+                f"begin and end need one value a recording, got {list(self.begin.shape)} and {list(self.end.shape)}"
+            )
+        on_host = not isinstance(self.begin, torch.Tensor) or self.begin.device.type == "cpu"
+        outside = (self.begin < 0) | (self.end < self.begin) | (self.end > len(events)) if on_host else ()
+        if len(outside) and bool(outside.any()):
+            raise ValueError(f"recordings must lie within the {len(events):,} events, each end at or after its begin")
+
+    @classmethod
+    def join(cls, recordings: Iterable[Events]) -> Self:
+        """One store from recordings of one sensor."""
+        parts = list(recordings)
+        lengths = np.array([len(part) for part in parts], np.int64)
+        return cls.from_offsets(Events.concatenate(parts), np.concatenate([[0], lengths.cumsum()]))
+
+    @classmethod
+    def from_offsets(cls, events: Events, offsets: Any) -> Self:
+        """Recording b is ``events[offsets[b]:offsets[b + 1]]``; ``offsets`` is ``[B + 1]``."""
+        return cls(events, offsets[:-1], offsets[1:])
+
+    @property
+    def sensor(self) -> tuple[int, int] | None:
+        return self.events.sensor
+
+    @property
+    def lengths(self) -> Any:
+        """Events of each recording, ``[B]``."""
+        return self.end - self.begin
+
+    @property
+    def is_sorted(self) -> bool:
+        """True if within no recording an event is earlier than the one before it."""
+        if self._sorted is None:
+            t, begin, end = (
+                c.cpu().numpy() if isinstance(c, torch.Tensor) else c for c in (self.events.t, self.begin, self.end)
+            )
+            back = np.flatnonzero(t[1:] < t[:-1]) + 1
+            self._sorted = bool((np.searchsorted(back, begin, "right") >= np.searchsorted(back, end)).all())
+        return self._sorted
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same recordings with torch columns on a device."""
+        part = type(self)(self.events.to(device), self.begin, self.end)
+        part._sorted = self._sorted
+        return part
+
+    def numpy(self) -> Self:
+        """The same recordings with NumPy columns."""
+        part = type(self)(self.events.numpy(), self.begin, self.end)
+        part._sorted = self._sorted
+        return part
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+    @overload
+    def __getitem__(self, index: int) -> Events: ...
+    @overload
+    def __getitem__(self, index: Any) -> Self: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int | np.integer):
+            return self.events[int(self.begin[index]) : int(self.end[index])]
+        if not isinstance(index, slice):
+            index = torch.as_tensor(index) if isinstance(self.begin, torch.Tensor) else np.asarray(index)
+            if isinstance(self.begin, torch.Tensor):
+                index = index.to(self.begin.device, non_blocking=True)
+            elif not index.size:
+                index = index.astype(np.int64)
+        part = object.__new__(type(self))
+        part.events, part.begin, part.end = self.events, self.begin[index], self.end[index]
+        part._sorted = self._sorted or None
+        return part
+
+    def __iter__(self) -> Iterator[Events]:
+        return (self[b] for b in range(len(self)))
+
+    def __repr__(self) -> str:
+        size = "sensor unknown" if self.sensor is None else f"{self.sensor[0]}x{self.sensor[1]}"
+        where = f", {self.begin.device}" if isinstance(self.begin, torch.Tensor) else ""
+        return f"Packed({len(self):,} recordings, {size}{where})"

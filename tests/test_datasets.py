@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import os
 import pickle
+import resource
 import shutil
 import struct
 import threading
@@ -16,11 +17,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
+from torch.utils.data import DistributedSampler
 
 import eventsnn.io
-from eventsnn.datasets import cards, load
+from eventsnn.datasets import Packed, Sample, cards, load, pack, trains
 from eventsnn.datasets.card import File
+from eventsnn.datasets.packed import header_of
 from eventsnn.events import Events
+from eventsnn.frames import to_frames
 from eventsnn.io import EventFormatError
 
 DATA = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -646,7 +650,7 @@ def published(tmp_path, monkeypatch):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     md5 = hashlib.md5((served / "train.zip").read_bytes()).hexdigest()
     file = File("train.zip", f"http://127.0.0.1:{server.server_port}/train.zip", md5, "train")
     card = cards["nmnist"].__class__(**{**cards["nmnist"].__dict__, "files": (file,)})
@@ -702,3 +706,256 @@ def test_a_damaged_archive_unpacks_nothing(published, monkeypatch):
     with pytest.raises(ValueError, match=r"train\.zip: the archive is damaged .*delete it and fetch it again"):
         load("nmnist", root)
     assert [path.name for path in root.iterdir()] == ["train.zip"]
+
+
+# packed splits
+
+
+@pytest.fixture(scope="module")
+def small(layouts):
+    return load("nmnist", layouts("nmnist")[0])
+
+
+def same(packed, dataset):
+    assert len(packed) == len(dataset)
+    assert packed.ids == dataset.ids
+    assert (packed.classes, packed.sensor, packed.split_hash) == (dataset.classes, dataset.sensor, dataset.split_hash)
+    for mine, theirs in zip((packed[k] for k in range(len(packed))), dataset, strict=True):
+        assert mine.events == theirs.events
+        assert mine.target == theirs.target
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if cards[name].target == "class" and name != "ntidigits"])
+def test_every_card_with_classes_packs(name, layouts, tmp_path):
+    for split, dataset in parts(name, layouts(name)[0]).items():
+        packed = Packed.open(pack(dataset, tmp_path / split), verify=True)
+        same(packed, dataset)
+        assert list(tmp_path.glob(".*")) == []
+
+
+def test_targets_that_are_no_classes(layouts, tmp_path):
+    dataset = load("ntidigits", layouts("ntidigits")[0], "train-sequences")
+    with pytest.raises(ValueError, match=r"the target of man-ae-1-12z is no class but tuple; give pack a target"):
+        pack(dataset, tmp_path / "all")
+    assert Packed.open(pack(dataset, tmp_path / "all", target=len)).labels.tolist() == [3]
+
+
+def test_samples_without_events(tmp_path):
+    empty = Sample(Events.empty((4, 2)), 1, {})
+    full = Sample(Events([3], [1], [1], [1], sensor=(4, 2)), 0, {})
+    for samples in ([], [empty], [empty, full, empty]):
+        dataset = Toy(samples)
+        packed = Packed.open(pack(dataset, tmp_path / str(len(samples))), verify=True)
+        assert [packed[k].events for k in range(len(samples))] == [sample.events for sample in samples]
+        for made_of, labels in packed.batches(2, dt=10, duration=20):
+            assert made_of.shape[:2] == (2, len(labels))
+
+
+class Toy(list):
+    """Samples as a dataset."""
+
+    name, split, split_hash, sensor, classes = "toy", "train", "0", (4, 2), ("a", "b")
+
+    @property
+    def ids(self):
+        return tuple(f"sample {k}" for k in range(len(self)))
+
+
+def test_batches_are_the_frames_of_the_samples(small, tmp_path):
+    packed = Packed.open(pack(small, tmp_path / "train"))
+    seen = []
+    for frames, labels in packed.batches(2, n_bins=5, shuffle=True, seed=4):
+        assert frames.shape == (5, len(labels), 2, 34, 34)
+        seen += [(frames[:, b], int(labels[b])) for b in range(len(labels))]
+    order = packed.batches(2, shuffle=True, seed=4).samples()
+    for (frames, label), k in zip(seen, order.tolist(), strict=True):
+        torch.testing.assert_close(frames, to_frames(small[k].events, n_bins=5))
+        assert label == small.targets[k]
+
+
+def test_orders_of_epochs(small, tmp_path):
+    packed = Packed.open(pack(repeated(small, 40), tmp_path / "many"))
+    batches = packed.batches(16, n_bins=2, shuffle=True)
+    first, second = ([labels for _, labels in batches] for _ in range(2))
+    assert batches.epoch == 2
+    assert [len(labels) for labels in first] == [16, 16, 8]
+    assert len(packed.batches(16)) == 3
+    assert len(packed.batches(16, drop_last=True)) == len([*packed.batches(16, n_bins=2, drop_last=True)]) == 2
+    assert not torch.equal(torch.cat(first), torch.cat(second))
+    again = packed.batches(16, n_bins=2, shuffle=True)
+    assert torch.equal(torch.cat([labels for _, labels in again]), torch.cat(first))
+    again.epoch = 1
+    assert torch.equal(torch.cat([labels for _, labels in again]), torch.cat(second))
+    assert torch.equal(torch.cat([labels for _, labels in packed.batches(7, n_bins=2)]), packed.labels)
+    orders = {tuple(packed.batches(1, shuffle=True, seed=seed).samples().tolist()) for seed in range(5)}
+    assert len(orders) == 5
+    assert all(sorted(order) == list(range(40)) for order in orders)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 7, 50])
+def test_ranks_share_an_epoch(world, small, tmp_path):
+    packed = Packed.open(pack(repeated(small, 40), tmp_path / "many"))
+    shares = [packed.batches(4, shuffle=True, seed=1, rank=rank, world=world) for rank in range(world)]
+    taken = [share.samples().tolist() for share in shares]
+    assert len({len(samples) for samples in taken}) == 1
+    assert len({len(share) for share in shares}) == 1
+    assert {k for samples in taken for k in samples} == set(range(40))
+    for rank in (0, world - 1):  # the same numbers as torch's sampler
+        theirs = DistributedSampler(packed, world, rank, shuffle=False)
+        assert packed.batches(4, rank=rank, world=world).samples().tolist() == list(theirs)
+
+
+def test_samplers_and_loaders(small, tmp_path):
+    packed = Packed.open(pack(repeated(small, 20), tmp_path / "many"))
+    sampler = DistributedSampler(packed, 2, 1, seed=3)
+    wanted = packed.labels[list(sampler)]
+    batches = packed.batches(4, n_bins=3, order=sampler)
+    assert len(batches) == 3
+    assert torch.equal(torch.cat([labels for _, labels in batches]), wanted)
+    for workers in (0, 2):
+        loader = packed.loader(4, n_bins=3, sampler=sampler, workers=workers)
+        for mine, theirs in zip(loader, packed.batches(4, n_bins=3, order=sampler), strict=True):
+            torch.testing.assert_close(mine, theirs)
+    assert pickle.loads(pickle.dumps(packed))[3].events == packed[3].events
+
+
+def repeated(dataset, count):
+    many = Toy(dataset[k % len(dataset)] for k in range(count))
+    many.sensor, many.classes, many.split_hash = dataset.sensor, dataset.classes, f"{dataset.split_hash} {count}"
+    return many
+
+
+def test_augmentation_comes_before_binning(small, tmp_path):
+    packed = Packed.open(pack(small, tmp_path / "train"))
+
+    def late(recordings):
+        return type(recordings).join(events[len(events) // 2 :] for events in recordings)
+
+    for (frames, _), (plain, _) in zip(
+        packed.batches(2, n_bins=3, augment=late), packed.batches(2, n_bins=3), strict=True
+    ):
+        assert 0 < frames.sum() < plain.sum()
+
+
+def test_spikes_in_channels(layouts, tmp_path):
+    dataset = load("shd", layouts("shd")[0])
+    packed = Packed.open(pack(dataset, tmp_path / "shd"))
+    ((counts, labels),) = packed.batches(8, make=trains, dt="10ms", duration="300ms", pool=5)
+    assert counts.shape == (30, 3, 140)
+    assert labels.tolist() == [0, 1, 2]
+    naive = torch.zeros(30, 140)
+    events = dataset[1].events
+    for t, x, _, _ in rows(events):
+        if t - events.t[0] < 300_000:
+            naive[(t - events.t[0]) // 10_000, x // 5] += 1
+    torch.testing.assert_close(counts[:, 1], naive)
+    torch.testing.assert_close(trains(events, dt="10ms", duration="300ms", pool=5), naive)
+    assert trains(events, n_bins=4, binary=True).max() == 1
+    with pytest.raises(ValueError, match=r"have a sensor \(channels, 1\), got \(34, 34\); use to_frames"):
+        trains(made("nmnist", 1), n_bins=3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "at least one sample, got batch_size=0"),
+        ({"batch_size": 1, "rank": 2, "world": 2}, "rank 2 of 2"),
+        ({"batch_size": 1, "order": [0], "shuffle": True}, "leave shuffle, rank and world to it"),
+    ],
+)
+def test_batches_that_cannot_be(settings, message, small, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        Packed.open(pack(small, tmp_path / "train")).batches(**settings)
+
+
+def test_interrupted_packing_goes_on(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("eventsnn.datasets.packing._EVENTS_AT_ONCE", 60)
+    whole = repeated(small, 12)
+
+    class Stopping(Toy):
+        read: list[int] = []  # noqa: RUF012
+        stop_at = 8
+
+        def __getitem__(self, k):
+            if k == self.stop_at:
+                raise KeyboardInterrupt
+            self.read.append(k)
+            return super().__getitem__(k)
+
+    dataset = Stopping(whole)
+    dataset.sensor, dataset.classes = whole.sensor, whole.classes
+    with pytest.raises(KeyboardInterrupt):
+        pack(dataset, tmp_path / "train")
+    assert [path.name for path in tmp_path.iterdir()] == [".train.packing"]
+    done, dataset.stop_at = len(dataset.read), -1
+    pack(dataset, tmp_path / "train")
+    assert done == 8
+    assert dataset.read == [*range(8), *range(dataset.read[8], 12)]
+    assert 4 <= dataset.read[8] <= 8
+    packed = Packed.open(tmp_path / "train", verify=True)
+    assert [packed[k].events for k in range(12)] == [sample.events for sample in whole]
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+    dataset.stop_at = 0
+    pack(dataset, tmp_path / "train")  # whole already: nothing is read
+    dataset.split_hash = "another"
+    with pytest.raises(KeyboardInterrupt):
+        pack(dataset, tmp_path / "train")
+    assert len(Packed.open(tmp_path / "train", verify=True)) == 12
+
+
+@pytest.fixture
+def quota():
+    """Sets how large a file may grow; writing beyond it fails, as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [4_000, 12_000])  # while columns are written, while the file is put together
+def test_a_disk_that_is_full(size, small, tmp_path, monkeypatch, quota):
+    monkeypatch.setattr("eventsnn.datasets.packing._EVENTS_AT_ONCE", 300)
+    dataset = repeated(small, 40)
+    quota(size)
+    with pytest.raises(OSError, match=r"packing stopped after \d+ of 40 samples: File too large.*call again") as caught:
+        pack(dataset, tmp_path / "train")
+    quota(resource.RLIM_INFINITY)
+    assert caught.value.filename == str(tmp_path / "train")
+    assert [path.name for path in tmp_path.iterdir()] == [".train.packing"]
+    packed = Packed.open(pack(dataset, tmp_path / "train"), verify=True)
+    assert [packed[k].events for k in range(40)] == [sample.events for sample in dataset]
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
+def test_damaged_packed_files(small, tmp_path):
+    path = pack(small, tmp_path / "train")
+    data = path.read_bytes()
+    at = header_of(path)["columns"]["x"]["at"]
+    for changed, message in (
+        (data[: at + 10], "cut short at"),
+        (b"PK\3\4" + data[4:], "not a packed split"),
+        (b"", "not a packed split"),
+        (data[:60] + b"!" + data[61:], "the header is damaged"),
+        (data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], "column x is damaged"),
+    ):
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match=message):
+            Packed.open(path, verify=True)
+    with pytest.raises(FileNotFoundError):
+        Packed.open(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError, match="no such folder to write"):
+        pack(small, tmp_path / "nowhere/train")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_batches_on_a_gpu_are_those_of_the_cpu(small, tmp_path):
+    path = pack(repeated(small, 40), tmp_path / "many")
+    here, there = Packed.open(path), Packed.open(path, "cuda")
+    settings = {"n_bins": 7, "shuffle": True, "seed": 2}
+    for mine, theirs in zip(here.batches(16, **settings), there.batches(16, **settings), strict=True):
+        assert theirs[0].is_cuda
+        assert torch.equal(mine[0], theirs[0].cpu())
+        assert torch.equal(mine[1], theirs[1].cpu())
+    assert there[3].events == here[3].events
+    with pytest.raises(ValueError, match="workers share a split mapped into memory"):
+        there.loader(4, n_bins=2, workers=1)

@@ -1,0 +1,199 @@
+"""pack: all events of a split in one file, which is written whole or not at all and goes on where it was interrupted.
+
+    "EVSPACK1"  u64 length of the header, its SHA-256, the header in JSON; then, each at a multiple of 4096 bytes:
+    offsets     i64 [n + 1]    sample k has the events offsets[k] .. offsets[k + 1]
+    labels      i64 [n]
+    ids         the samples' names, one a line
+    t, x, y, p  i64, i16, i16, u8 [events], in order of time within a sample
+
+The header tells of the dataset, and of each column its place, length and SHA-256. Numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from tqdm import tqdm
+
+from eventsnn.events import Events
+from eventsnn.io.atomic import whole
+
+from .dataset import Dataset
+
+__all__ = ["pack"]
+
+MAGIC = b"EVSPACK1"
+PAGE = 4096
+DTYPES = {"offsets": "<i8", "labels": "<i8", "ids": "|u1", "t": "<i8", "x": "<i2", "y": "<i2", "p": "|u1"}
+_COLUMNS = ("lengths", "labels", "t", "x", "y", "p")
+_EVENTS_AT_ONCE = 1 << 21
+
+
+def pack(dataset: Dataset, path: str | os.PathLike[str], *, target: Callable[[Any], int] | None = None) -> Path:
+    """Write a split to one file, for ``Packed.open``; gives its path.
+
+    ``target`` makes the label from a target that is no whole number. A file that holds the split already is left as it
+    is. What was packed before an interruption or a full disk is kept in a folder beside it, ``.<name>.packing``, and
+    the next call goes on from there. Raises ValueError for targets that are no whole numbers, OSError, which says how
+    far it came, where writing fails, and what reading a sample raises.
+
+    >>> import tempfile
+    >>> from eventsnn.datasets import Packed
+    >>> from eventsnn.datasets.sample import Sample
+    >>> class Toy(list):
+    ...     name, split, split_hash, sensor, classes, ids = "toy", "train", "0", (4, 2), ("a", "b"), ("s0", "s1")
+    >>> toy = Toy(Sample(Events([k], [k], [0], [1], sensor=(4, 2)), k, {}) for k in range(2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     packed = Packed.open(pack(toy, f"{folder}/train.packed"))
+    ...     print(packed, packed[1].target)
+    Packed(toy train: 2 samples, 2 events, 4x2, mapped) 1
+    """
+    final = Path(path)
+    about = {
+        "name": dataset.name,
+        "split": dataset.split,
+        "split_hash": dataset.split_hash,
+        "sensor": list(dataset.sensor),
+        "classes": list(dataset.classes),
+        "samples": len(dataset),
+    }
+    if final.is_file() and _describes(final, about):
+        return final
+    if not final.parent.is_dir():
+        raise FileNotFoundError(f"{final.parent}: there is no such folder to write {final.name} to")
+    room = final.parent / f".{final.name}.packing"
+    done = _resume(room, about)
+    try:
+        for k in _append(dataset, room, about, done, target):
+            done = k
+        with whole(final) as part:
+            _assemble(room, part, about, dataset.ids)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        reason = f"packing stopped after {done} of {len(dataset)} samples: {error.strerror}; what is packed is kept"
+        raise type(error)(error.errno, f"{reason} in {room.name}, call again to go on", str(final)) from error
+    shutil.rmtree(room)
+    return final
+
+
+def _describes(path: Path, about: dict[str, Any]) -> bool:
+    from .packed import header_of
+
+    with suppress(ValueError):
+        header = header_of(path)
+        return {key: header[key] for key in about} == about
+    return False
+
+
+def _resume(room: Path, about: dict[str, Any]) -> int:
+    """Samples that are packed already; the columns are cut back to them. What is of another split is dropped."""
+    journal = room / "journal.json"
+    if journal.is_file():
+        state = json.loads(journal.read_text())
+        if state["about"] == about:
+            for name, size in state["sizes"].items():
+                os.truncate(room / name, size)
+            return int(state["done"])
+    shutil.rmtree(room, ignore_errors=True)
+    room.mkdir()
+    return 0
+
+
+def _append(dataset: Dataset, room: Path, about: dict[str, Any], done: int, target: Any) -> Any:
+    """Packs the rest of the samples; yields how many are safe on disk."""
+    with ExitStack() as stack:
+        files = {name: (room / name).open("ab") for name in _COLUMNS}
+        for file in files.values():
+            stack.callback(_close, file)
+        waiting = 0
+        for k in tqdm(range(done, len(dataset)), initial=done, total=len(dataset), unit=" samples", disable=None):
+            sample = dataset[k]
+            label = sample.target if target is None else target(sample.target)
+            if not isinstance(label, int | np.integer):
+                raise ValueError(
+                    f"{dataset.name}: the target of {dataset.ids[k]} is no class but {type(label).__name__}; "
+                    "give pack a target that makes a whole number of it"
+                )
+            events = _small(sample.events)
+            for name, column in zip("txyp", events.columns, strict=True):
+                files[name].write(np.ascontiguousarray(column, DTYPES[name]).data)
+            files["lengths"].write(np.int64(len(events)).tobytes())
+            files["labels"].write(np.int64(label).tobytes())
+            waiting += len(events) + 1
+            if waiting > _EVENTS_AT_ONCE or k + 1 == len(dataset):
+                waiting = 0
+                yield _save(room, files, about, k + 1)
+
+
+def _small(events: Events) -> Events:
+    """The events in order of time, with coordinates that int16 holds."""
+    events = events.numpy().sort()
+    if len(events) and max(int(events.x.max()), int(events.y.max())) >= 1 << 15:
+        raise ValueError("packed coordinates are int16: crop or scale sensors beyond 32768 px")
+    return events
+
+
+def _save(room: Path, files: dict[str, BinaryIO], about: dict[str, Any], done: int) -> int:
+    for file in files.values():
+        file.flush()
+        os.fsync(file.fileno())
+    sizes = {name: file.tell() for name, file in files.items()}
+    with whole(room / "journal.json") as path:
+        path.write_text(json.dumps({"about": about, "done": done, "sizes": sizes}))
+    return done
+
+
+def _close(file: BinaryIO) -> None:
+    with suppress(OSError):  # after a failed write closing fails again
+        file.close()
+
+
+def _assemble(room: Path, path: Path, about: dict[str, Any], ids: tuple[str, ...]) -> None:
+    """The file from the columns; the header is written last."""
+    lengths = np.fromfile(room / "lengths", "<i8")
+    offsets = np.concatenate([[0], lengths.cumsum()]).astype("<i8")
+    columns: dict[str, Any] = {"offsets": offsets.tobytes(), "ids": "\n".join(ids).encode()}
+    sizes = {name: len(columns[name]) if name in columns else (room / name).stat().st_size for name in DTYPES}
+    header = {**about, "events": int(offsets[-1]), "columns": {}}
+    for name, size in sizes.items():
+        header["columns"][name] = {"at": 0, "bytes": size, "sha256": "0" * 64}
+    at = _page(len(_head(header)) + 20 * len(sizes))  # room for the places, which are not yet known
+    with path.open("wb") as out:
+        for name, size in sizes.items():
+            out.seek(at)
+            header["columns"][name].update(at=at, sha256=_copy(columns.get(name, room / name), out))
+            at = _page(at + size)
+        out.truncate(at)
+        out.seek(0)
+        out.write(_head(header))
+
+
+def _page(at: int) -> int:
+    return -(-at // PAGE) * PAGE
+
+
+def _head(header: dict[str, Any]) -> bytes:
+    text = json.dumps(header).encode()
+    return MAGIC + len(text).to_bytes(8, "little") + hashlib.sha256(text).digest() + text
+
+
+def _copy(source: bytes | Path, out: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    with ExitStack() as stack:
+        blocks: Any = [source]
+        if isinstance(source, Path):
+            file = stack.enter_context(source.open("rb"))
+            blocks = iter(lambda: file.read(1 << 20), b"")
+        for block in blocks:
+            digest.update(block)
+            out.write(block)
+    return digest.hexdigest()

@@ -8,9 +8,11 @@ import os
 import pickle
 import random
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import h5py
@@ -182,7 +184,60 @@ def ros_bag(squeeze, name):
     return b"#ROSBAG V2.0\n" + ros_record(b" " * 9, op=b"\3", index_pos=bytes(8)) + b"".join(records)
 
 
+def cdr_message(*events):
+    """A dvs_msgs/EventArray as ROS 2 writes it."""
+    data = struct.pack("<iI I4s 3I", 0, 0, 4, b"cam", 10, 12, len(events))
+    for x, y, t, p in ((x, y, t, p) for t, x, y, p in events):
+        data += bytes(len(data) % 2) + struct.pack("<HH", x, y)
+        data += bytes(-len(data) % 4) + struct.pack("<iIB", t // 10**6, t % 10**6 * 1000, p)
+    return b"\0\1\0\0" + data
+
+
+def mcap_record(kind, *parts):
+    content = b"".join(
+        part if isinstance(part, bytes) else struct.pack("<I", len(part)) + part.encode() for part in parts
+    )
+    return struct.pack("<BQ", kind, len(content)) + content
+
+
+def mcap_file(squeeze, name):
+    schema = mcap_record(3, b"\1\0", "dvs_msgs/msg/EventArray", "ros2msg", bytes(4))
+    channel = mcap_record(4, b"\2\0\1\0", "/dvs/events", "cdr", bytes(4))
+    other = mcap_record(3, b"\3\0", "std_msgs/msg/String", "ros2msg", bytes(4))
+    other += mcap_record(4, b"\4\0\3\0", "/text", "cdr", bytes(4)) + mcap_record(5, b"\4\0" + bytes(20), b"...")
+    messages = [mcap_record(5, b"\2\0" + bytes(20), cdr_message(*part)) for part in (THREE[:1], THREE[1:])]
+    chunks = b""
+    for part in (other + schema + channel + messages[0], messages[1]):
+        packed = squeeze(part)
+        head = struct.pack("<QQQI", 0, 9, len(part), zlib.crc32(part))
+        chunks += mcap_record(6, head, name, struct.pack("<Q", len(packed)), packed)
+    magic = b"\x89MCAP0\r\n"
+    return (
+        magic
+        + mcap_record(1, "ros2", "by hand")
+        + chunks
+        + mcap_record(15, bytes(4))
+        + mcap_record(2, bytes(20))
+        + magic
+    )
+
+
+def db3_file():
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT, serialization_format TEXT)")
+    database.execute("CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB)")
+    topics = [(1, "/text", "std_msgs/msg/String", "cdr"), (2, "/dvs/events", "dvs_msgs/msg/EventArray", "cdr")]
+    database.executemany("INSERT INTO topics VALUES(?, ?, ?, ?)", topics)
+    data = [(1, b"..."), (2, cdr_message(*THREE[:1])), (2, cdr_message(*THREE[1:]))]
+    database.executemany("INSERT INTO messages(topic_id, timestamp, data) VALUES(?, 0, ?)", data)
+    database.commit()
+    return database.serialize()
+
+
+THREE = [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)]
 MADE = {
+    "mcap": mcap_file(lz4.frame.compress, "lz4"),
+    "db3": db3_file(),
     "rosbag": ros_bag(bytes, b"none"),
     "EVT2.1": evt_bytes("2.1", WORDS21, "<u8"),
     "AEDAT1": b"#!AER-DAT1.0\r\n"
@@ -204,9 +259,12 @@ MADE = {
     "text": b"0.000005 3 4 1\n0.000007 5 6 0\n0.000009 7 8 1\n",
 }
 RECORD = {"EVT2": 4, "EVT2.1": 8, "EVT3": 2, "DAT": 8, "AEDAT1": 6, "AEDAT2": 8, "AEDAT3": 44, "ES": 5, "N-MNIST": 5}
+LAST = {"mcap": MADE["mcap"].rindex(b"\x0f" + struct.pack("<Q", 4)) + 9, "db3": 0}  # it counts rows, read at once
 RECORD["rosbag"] = len(MADE["rosbag"]) - MADE["rosbag"].rindex(b"compression") + 16
 EXPECTED = {
-    "rosbag": [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)],
+    "rosbag": THREE,
+    "mcap": THREE,
+    "db3": THREE,
     "EVT2.1": [(69, 3, 4, 1), (69, 34, 4, 1), (70, 6, 6, 0)],
     "AEDAT1": [(5, 124, 125, 1), (7, 123, 123, 0), (9, 127, 0, 0)],
     "AEDAT3": [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)],
@@ -245,13 +303,13 @@ def test_made_files(format, monkeypatch):
     with eventsnn.io.open(data) as recording:
         assert recording.format == format
         assert rows(recording.read()) == EXPECTED[format]
-        assert recording.report.last_good == len(data)
+        assert recording.report.last_good == LAST.get(format, len(data))
         assert [len(chunk) for chunk in recording.chunks(2)] == [2] * (len(EXPECTED[format]) // 2) + [1]
     monkeypatch.setattr(drive, "BLOCK", 24)  # a state carried over many small blocks gives the same events
     assert rows(eventsnn.io.read(data, format=format.lower())) == EXPECTED[format]
 
 
-@pytest.mark.parametrize("format", MADE)
+@pytest.mark.parametrize("format", sorted({*MADE} - {"mcap", "db3"}))
 def test_every_truncation_is_told(format):
     data = MADE[format]
     if format == "text":
@@ -268,7 +326,8 @@ def test_every_truncation_is_told(format):
         assert (error.format, error.path, error.offset) == (format, "<bytes>", len(data) - size)
         recording = eventsnn.io.open(data[:-cut], format=format, on_error="skip")
         assert rows(recording.read()) == EXPECTED[format][: recording.report.events]
-        assert recording.report.skipped_bytes == size - cut
+        recovered = format == "rosbag" and recording.report.events == 2  # a message of a chunk that is cut off
+        assert recording.report.skipped_bytes == (139 if recovered else size) - cut
 
 
 @pytest.mark.parametrize("format", MADE)
@@ -316,7 +375,7 @@ def test_compressed_bags(squeeze, name):
     assert recording.sensor == (12, 10)
     assert rows(recording.read()) == EXPECTED["rosbag"]
     assert recording.report.other == 1
-    with pytest.raises(EventFormatError, match="no dvs_msgs"):
+    with pytest.raises(EventFormatError, match="no messages with events"):
         eventsnn.io.open(MADE["rosbag"].replace(b"EventArray", b"OtherArray"))
 
 
@@ -493,7 +552,6 @@ def hdf5(items, attributes=()):
     return file.getvalue()
 
 
-THREE = [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)]
 T, X, Y, P = (np.array(column) for column in zip(*THREE, strict=True))
 RECORDS = np.array([(3, 4, 1, 5), (5, 6, 0, 7), (7, 8, 1, 9)], [("x", "u2"), ("y", "u2"), ("p", "i2"), ("t", "i8")])
 LAYOUTS = {
@@ -750,7 +808,7 @@ class Pipe(io.RawIOBase):
         return self._data.readinto(memoryview(view)[:7])
 
 
-@pytest.mark.parametrize("format", sorted({*MADE} - {"rosbag"}))
+@pytest.mark.parametrize("format", sorted({*MADE} - {"rosbag", "mcap", "db3"}))
 def test_pipes_can_be_read_once(format):
     recording = eventsnn.io.open(Pipe(MADE[format]))
     assert rows(recording.read()) == EXPECTED[format]
@@ -858,6 +916,100 @@ def test_evt2_against_the_slow_decoder(words):
 def test_evt3_against_the_slow_decoder(words):
     data = np.asarray(words, "<u2").tobytes()
     assert rows(eventsnn.io.read(b"% evt 3.0\n% end\n" + data, on_error="skip")) == slow_evt3(words)
+
+
+# recordings of ROS, written by an independent package
+
+DVS = "std_msgs/Header header\nuint32 height\nuint32 width\ndvs_msgs/Event[] events\n"
+EVENT = "uint16 x\nuint16 y\n{time} ts\nbool polarity\n"
+PACKET = (
+    "std_msgs/Header header\nuint32 height\nuint32 width\nuint64 seq\nuint64 time_base\nstring encoding\n"
+    "bool is_bigendian\nuint8[] events\n"
+)
+PAYLOADS = {  # encoding -> packets, one after the other one stream, and the events in them
+    "evt3": (
+        (np.array([0x8001, 0x6005, 0x0004, 0x2803], "<u2"), np.array([0x6006, 0x3805, 0x4003], "<u2")),
+        [(4101, 3, 4, 1), (4102, 5, 4, 1), (4102, 6, 4, 1)],
+    ),
+    "evt2": (
+        (np.array([HIGH2 | 1, evt2(69, 3, 4, 1)], "<u4"), np.array([evt2(70, 5, 6, 0)], "<u4")),
+        [(69, 3, 4, 1), (70, 5, 6, 0)],
+    ),
+    "mono": (
+        (np.array([1 << 63 | 4 << 48 | 3 << 32 | 5000], "<u8"), np.array([6 << 48 | 5 << 32 | 7999], "<u8")),
+        [(1005, 3, 4, 1), (1007, 5, 6, 0)],
+    ),
+    "libcaer": (
+        (np.array([3 << 17 | 4 << 2 | 2, 5], "<u4"), np.array([5 << 17 | 6 << 2, 7], "<u4")),
+        [(1005, 3, 4, 1), (1007, 5, 6, 0)],
+    ),
+}
+
+
+def ros_recording(folder, container, encoding):
+    """A recording of that encoding ("" for an array of events) beside messages of another type; the file and events."""
+    from rosbags import rosbag1, rosbag2
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+    old = container == "rosbag"
+    types = get_typestore(Stores.ROS1_NOETIC if old else Stores.ROS2_HUMBLE)
+    for name, text in (
+        ("dvs_msgs/msg/Event", EVENT.format(time="time" if old else "builtin_interfaces/Time")),
+        ("dvs_msgs/msg/EventArray", DVS),
+        ("event_camera_msgs/msg/EventPacket", PACKET),
+    ):
+        types.register(get_types_from_msg(text, name))
+    stamp = types.types["builtin_interfaces/msg/Time"]
+    head = types.types["std_msgs/msg/Header"](*([0] if old else []), stamp(1, 2), "camera")
+    if encoding:
+        kind = "event_camera_msgs/msg/EventPacket"
+        payloads, expected = PAYLOADS[encoding]
+        packets = [
+            types.types[kind](head, 20, 30, 0, 10**6, encoding, False, np.frombuffer(words.tobytes(), np.uint8))
+            for words in payloads
+        ]
+    else:
+        kind = "dvs_msgs/msg/EventArray"
+        expected = [(10**6 + 5, 3, 4, 1), (10**6 + 7, 5, 6, 0), (2 * 10**6, 7, 8, 1), (2 * 10**6 + 1, 1, 2, 0)]
+        event = types.types["dvs_msgs/msg/Event"]
+        made = [event(x, y, stamp(t // 10**6, t % 10**6 * 1000 + 999), bool(p)) for t, x, y, p in expected]
+        packets = [types.types[kind](head, 20, 30, made[begin:end]) for begin, end in ((0, 3), (3, 4), (4, 4))]
+    path = folder / ("a.bag" if old else "a")
+    if old:
+        writer = rosbag1.Writer(path)
+    else:
+        plugin = rosbag2.StoragePlugin.SQLITE3 if container == "db3" else rosbag2.StoragePlugin.MCAP
+        writer = rosbag2.Writer(path, version=9, storage_plugin=plugin)
+    with writer:
+        text = writer.add_connection("/other", "std_msgs/msg/String", typestore=types)
+        topic = writer.add_connection("/camera/events", kind, typestore=types)
+        save = types.serialize_ros1 if old else types.serialize_cdr
+        writer.write(text, 1, save(types.types["std_msgs/msg/String"]("hello"), "std_msgs/msg/String"))
+        for number, packet in enumerate(packets):
+            writer.write(topic, 2 + number, save(packet, kind))
+    return path if old else next(path.glob(f"*.{container}")), expected
+
+
+@pytest.mark.parametrize("encoding", ["", *PAYLOADS])
+@pytest.mark.parametrize("container", ["rosbag", "mcap", "db3"])
+def test_recordings_of_ros_written_by_rosbags(container, encoding, tmp_path):
+    pytest.importorskip("rosbags")
+    path, expected = ros_recording(tmp_path, container, encoding)
+    for origin in (path, path.read_bytes(), *([path.parent] if container != "rosbag" else [])):
+        with eventsnn.io.open(origin) as opened:
+            assert (opened.format, opened.sensor) == (container, (30, 20))
+            assert opened.metadata["topics"] == ["/camera/events"]
+            assert rows(opened.read()) == expected
+            assert opened.report.other == 1
+            assert rows(opened.between(expected[1][0], expected[1][0] + 1)) == [
+                each for each in expected if each[0] == expected[1][0]
+            ]
+    with eventsnn.io.open(path, sensor=(4, 5), on_error="skip") as opened:
+        assert rows(opened.read()) == [each for each in expected if each[1] < 4 and each[2] < 5]
+        assert opened.metadata["dropped"]["outside"] == sum(each[1] >= 4 or each[2] >= 5 for each in expected)
+    data = path.read_bytes()
+    with pytest.raises(EventFormatError, match=r"cut short|damaged|cannot be read"):
+        eventsnn.io.read(data[: len(data) // 2])
 
 
 # writing

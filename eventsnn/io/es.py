@@ -4,7 +4,8 @@
     ATIS     byte0 = dt << 2 | polarity << 1 | is_exposure (6-bit dt), x, y; 0xFC | k adds 63 k us, 0xFC resynchronises
     generic, colour: 8-bit dt, 0xFF adds 254 us; no polarity: counted, not decoded
 
-y = 0 is the bottom row in the file. Version 1 is another layout, see es1. Source: Marcireau, neuromorphic-paris/event_stream (2018).
+y = 0 is the bottom row in the file. Version 1 is another layout, see es1. Source: Marcireau,
+neuromorphic-paris/event_stream (2018).
 """
 
 from __future__ import annotations

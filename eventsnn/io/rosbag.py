@@ -1,97 +1,84 @@
-"""ROS 1 bags with dvs_msgs/EventArray messages, as of the RPG event camera data sets; read without ROS.
+"""ROS 1 bags, read without ROS.
 
     record    u32 length, header fields (u32 length, name=value), u32 length, data
     op        2 message, 3 bag header (index_pos), 5 chunk of records (none, bz2 or lz4), 7 connection (topic, type)
-    message   u32 seq, s, ns, string frame; u32 height, width, count; events u16 x, u16 y, u32 s, u32 ns, u8 p
 
-Of several such topics the first is read; ``metadata["topics"]`` lists those met by then. Source: ROS wiki,
-"Bags/Format/2.0"; rpg_dvs_ros.
+Source: ROS wiki, "Bags/Format/2.0".
 """
 
 from __future__ import annotations
 
 import bz2
+import re
 import struct
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-import numpy as np
-
+from . import ros
 from .compression import lz4_frame, most
-from .errors import EventFormatError
+from .errors import CutShort, EventFormatError
 from .header import Header
-from .reading import Mark, Pass
+from .packets import exactly, walk
+from .reading import Pass
 from .source import Reader, Source
-from .store import store
 
 MAGIC = b"#ROSBAG V2.0\n"
-_TYPE = b"dvs_msgs/EventArray"
-_MESSAGE, _CHUNK, _CONNECTION = 2, 5, 7
-_EVENT = np.dtype([("x", "<u2"), ("y", "<u2"), ("s", "<u4"), ("ns", "<u4"), ("p", "u1")])
+_MESSAGE, _BAG, _CHUNK, _CONNECTION = (bytes([op]) for op in (2, 3, 5, 7))
+_SIGN = re.compile(rb"(?=..\x00\x00.\x00\x00\x00(?:op|compression|conn|size|time|topic)=)", re.DOTALL)
+
+Record = tuple[dict[bytes, bytes], bytes]
 
 
 def start(source: Source) -> Header:
-    topics: dict[int, str] = {}
-    if not source.seekable:
-        raise EventFormatError("a bag cannot be read from a pipe; save it to a file")
-    with source.reader(len(MAGIC)) as reader:
-        for _, number, message in _messages(reader, source.size, topics):
-            if number in topics:
-                height, width, _ = _parse(message)
-                break
-        else:
-            raise EventFormatError("the bag holds no dvs_msgs/EventArray messages")
-    sensor = (width, height) if 0 < width < 32768 and 0 < height < 32768 else None
-    return Header(sensor, {"topics": list(topics.values()), "origin": "top-left"}, len(MAGIC), {"conn": number})
+    return ros.start(source, _records, len(MAGIC))
 
 
 def decode(run: Pass) -> Iterator[None]:
-    report, size = run.report, run.source.size
+    return ros.decode(run, _records)
+
+
+def _records(run: Pass, met: dict[int, ros.Connection]) -> Iterator[tuple[int, ros.Messages]]:
+    """Offset and messages of every record, those of a chunk together; fills the table of connections."""
     with run.source.reader(run.mark.offset if run.mark else run.header.offset) as reader:
-        try:
-            for offset, number, message in _messages(reader, size, {}):
-                if offset != report.last_good:
-                    report.last_good, run.mark = offset, Mark(offset)
-                    yield
-                if number != run.header.layout["conn"]:
-                    report.other += 1
-                    continue
-                events = _parse(message)[2]
-                t = events["s"].astype(np.int64) * 1_000_000 + events["ns"] // 1000
-                store(run, (t, events["x"], events["y"], events["p"] > 0), offset)
-            report.last_good = reader.offset
-        except EventFormatError as error:
-            if not run.skip:
-                error.event = report.events
-                raise
-            report.last_good = error.offset if error.offset is not None else report.last_good
-            report.skipped_bytes += (size or reader.offset) - report.last_good
-    yield
+        for offset, record in walk(run, reader, partial(_record, size=run.source.size), _SIGN):
+            op = record[0].get(b"op")
+            if op == _BAG and not run.growing:
+                end = int(_unpack("<Q", record[0].get(b"index_pos", bytes(8)), 0)[0])
+                if run.source.size is not None and end > run.source.size and not run.skip:
+                    raise CutShort(f"the bag has an index at byte {end}, behind its end: it was cut short", offset=0)
+            yield offset, _messages(record, met)
 
 
-def _messages(reader: Reader, size: int | None, topics: dict[int, str]) -> Iterator[tuple[int, int, bytes]]:
-    """Record offset, connection and data of every message; fills ``topics`` with the event connections met so far."""
-    while True:
-        offset = reader.offset
-        try:
-            head = reader.read(4)
-            if not head:
-                return
-            fields = _fields(_exactly(reader, _length(head, size, reader)))
-            data = _exactly(reader, _length(_exactly(reader, 4), size, reader))
-            chunk = fields.get(b"op") == bytes([_CHUNK])
-            for inner, content in _inside(_expand(fields, data)) if chunk else [(fields, data)]:
-                op = inner.get(b"op")
-                if op == bytes([_CONNECTION]) and _fields(content).get(b"type") == _TYPE:
-                    topics.setdefault(_connection(inner), inner.get(b"topic", b"").decode("utf-8", "replace"))
-                elif op == bytes([_MESSAGE]):
-                    yield offset, _connection(inner), content
-        except EventFormatError as error:
-            error.offset = offset
-            raise
+def _messages(record: Record, met: dict[int, ros.Connection]) -> ros.Messages:
+    for fields, data in _inside(_expand(*record)) if record[0].get(b"op") == _CHUNK else [record]:
+        op = fields.get(b"op")
+        if op == _CONNECTION:
+            topic, kind = (value.decode("utf-8", "replace") for value in (fields.get(b"topic", b""), _type(data)))
+            if (found := ros.connection(topic, kind, "ros1")) is not None:
+                met.setdefault(_number(fields), found)
+        elif op == _MESSAGE:
+            yield _number(fields), data
 
 
-def _inside(data: bytes) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
+def _type(data: bytes) -> bytes:
+    return _fields(data).get(b"type", b"")
+
+
+def _record(reader: Reader, size: int | None) -> Record | None:
+    """The next record's header fields and data; None at the end."""
+    head = reader.read(4)
+    if not head:
+        return None
+    if len(head) < 4:
+        raise CutShort("the file ends inside a record: it was cut short")
+    fields = _fields(exactly(reader, _unpack("<I", head, 0)[0], size))
+    if len(fields.get(b"op", b"")) != 1:
+        raise EventFormatError("a record does not say what it is")
+    return fields, exactly(reader, _unpack("<I", exactly(reader, 4, size), 0)[0], size)
+
+
+def _inside(data: bytes) -> Iterator[Record]:
     """The records of a chunk."""
     at = 0
     while at < len(data):
@@ -116,40 +103,14 @@ def _fields(data: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def _connection(fields: dict[bytes, bytes]) -> int:
+def _number(fields: dict[bytes, bytes]) -> int:
     return int(_unpack("<I", fields.get(b"conn", b""), 0)[0])
-
-
-def _parse(message: bytes) -> tuple[int, int, np.ndarray[Any, Any]]:
-    """Height, width and events of a message."""
-    (frame,) = _unpack("<I", message, 12)
-    height, width, count = _unpack("<3I", message, 16 + frame)
-    begin = 28 + frame
-    if begin + count * _EVENT.itemsize > len(message):
-        raise EventFormatError(f"a message claims {count} events, which are not in it")
-    return height, width, np.frombuffer(message, _EVENT, count, begin)
 
 
 def _unpack(code: str, data: bytes, at: int) -> tuple[Any, ...]:
     if at + struct.calcsize(code) > len(data):
         raise EventFormatError("a record is too short")
     return struct.unpack_from(code, data, at)
-
-
-def _length(data: bytes, size: int | None, reader: Reader) -> int:
-    if len(data) < 4:
-        raise EventFormatError("the file ends inside a record: it was cut short")
-    (length,) = _unpack("<I", data, 0)
-    if size is not None and length > size - reader.offset:
-        raise EventFormatError(f"a record of {length} bytes does not fit into the file: it was cut short")
-    return int(length)
-
-
-def _exactly(reader: Reader, count: int) -> bytes:
-    data = reader.read(count)
-    if len(data) < count:
-        raise EventFormatError("the file ends inside a record: it was cut short")
-    return data
 
 
 def _expand(fields: dict[bytes, bytes], data: bytes) -> bytes:

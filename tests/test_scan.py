@@ -422,6 +422,19 @@ def test_importing_pulls_no_compiler():
     )
 
 
+def test_tracing_a_step_imports_no_compiler_of_torch():
+    code = """
+import sys, torch, eventsnn.scan.plan as plan
+def step(x, v, p):
+    v = v + p * (x - v)
+    return v, v
+assert plan.plan_key(step, ("*", "*", "*"), (torch.float32,) * 3, (1, 1, 1))
+print([m for m in ("torch._dynamo", "sympy") if m in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 def test_the_exponential_is_right_to_two_units_in_the_last_place():
     from eventsnn.scan.native import exp32, exp64
 

@@ -64,8 +64,11 @@ class Builder:
     def where(self, condition: Value, a: Value, b: Value) -> Value:
         return self("where", self.mask(condition), self.number(a), self.number(b))
 
+    def product(self, x: Value, y: Value) -> Value:
+        return self.number(y) if x == 1 else self.number(x) if y == 1 else self("mul", x, y)
+
     def scaled(self, value: Value, alpha: float) -> Value:
-        return value if alpha == 1 else self("mul", value, alpha)
+        return self.product(value, alpha)
 
 
 COMPARISONS = {"gt", "ge", "lt", "le", "eq", "ne"}
@@ -105,6 +108,7 @@ REWRITE: dict[str, Callable[..., Value]] = {
     **{name: (lambda b, *args, op=name: b(op, *args)) for name in (ARITHMETIC - {"add", "sub", "pow"}) | COMPARISONS},
     **{f"logical_{op}": (lambda b, *args, op=op: b(op, *args)) for op in LOGICAL},
     **{f"bitwise_{op}": (lambda b, *args, op=op: b(op, *args)) for op in LOGICAL},
+    "mul": lambda b, x, y: b.product(x, y),
     "add": lambda b, x, y, alpha=1: b("add", x, b.scaled(y, alpha)),
     "sub": lambda b, x, y, alpha=1: b("sub", x, b.scaled(y, alpha)),
     "rsub": lambda b, x, y, alpha=1: b("sub", y, b.scaled(x, alpha)),

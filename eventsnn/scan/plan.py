@@ -57,10 +57,9 @@ class Plan:
             pairs = [(end, g) for end, g in zip(ends, arguments[n:], strict=True) if end.requires_grad]
             asked = [leaf for leaf in leaves if leaf.requires_grad]
             found: list[Tensor | None] = [None] * len(asked)
-            if pairs:
-                found = list(
-                    torch.autograd.grad([e for e, _ in pairs], asked, [g for _, g in pairs], allow_unused=True)
-                )
+            if pairs:  # one sum, for gradients given as such make torch import sympy, a second and more
+                total = sum(end * g for end, g in pairs)
+                found = list(torch.autograd.grad(total, asked, allow_unused=True))
             return [torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(asked, found, strict=True)]
 
         with torch.enable_grad():

@@ -51,6 +51,10 @@ class Recorder(TorchDispatchMode):
             if example.dtype == torch.bool:
                 self.b.masks.add(name)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # never under the compiler, as it runs in a thread of its own; else torch would import it all (4 s)
+
     def value(self, argument: Any) -> Any:
         if not isinstance(argument, Tensor):
             return argument

@@ -10,7 +10,7 @@ import tyro
 
 from . import __version__
 
-COMMANDS = ("demo", "info", "convert", "track", "frames", "render")
+COMMANDS = ("demo", "info", "convert", "denoise", "track", "frames", "render", "datasets")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

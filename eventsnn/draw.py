@@ -1,24 +1,18 @@
-"""Pictures and video of events and tracks."""
+"""Pictures of events and tracks."""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsnn.events import Events
+from eventsnn.styles import PAPER, Image, Painter
 
-Image = NDArray[np.uint8]
-_PAPER = (255, 255, 255)
-_ON, _OFF = (38, 110, 200), (214, 74, 46)
 _PALETTE = ((0, 125, 72), (146, 60, 190), (205, 110, 0), (0, 120, 155), (190, 30, 95), (105, 105, 0), (70, 80, 200))
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -38,10 +32,7 @@ def picture(events: Events, *, zoom: int = 1) -> Image:
     """
     if events.sensor is None:
         raise ValueError("the sensor size of these events is not known; make them with sensor=(width, height)")
-    width, height = events.sensor
-    image = np.full((height, width, 3), _PAPER, np.uint8)
-    shown = events.numpy()
-    image[shown.y, shown.x] = np.where(shown.p[:, None] > 0, np.array([_ON], np.uint8), np.array([_OFF], np.uint8))
+    image = Painter(events.sensor).paint(events, 0)
     return image.repeat(zoom, 0).repeat(zoom, 1)
 
 
@@ -86,8 +77,9 @@ _SHIFT = 4
 
 
 def caption(image: Image, text: str) -> Image:
-    """Small grey text in the lower left corner."""
-    cv2.putText(image, text, (6, image.shape[0] - 7), _FONT, 0.45, (110, 110, 110), 1, cv2.LINE_AA)
+    """Small grey text in the lower left corner, dark on a bright ground and bright on a dark one."""
+    ink = (110,) * 3 if image[-24:, :80].mean() > 160 else (215,) * 3
+    cv2.putText(image, text, (6, image.shape[0] - 7), _FONT, 0.45, ink, 1, cv2.LINE_AA)
     return image
 
 
@@ -98,7 +90,7 @@ class Trajectories:
         self.zoom = zoom_for(sensor, 960)
         width, height = sensor
         self._events = np.zeros((height, width), np.float32)
-        self._paths = np.full((height * self.zoom, width * self.zoom, 3), _PAPER, np.uint8)
+        self._paths = np.full((height * self.zoom, width * self.zoom, 3), PAPER, np.uint8)
         self._last: dict[int, tuple[int, int]] = {}
         self._ends: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
 
@@ -134,38 +126,3 @@ def save(path: str | Path, image: Image) -> None:
     if not done:
         raise OSError(f"{path}: the picture could not be encoded as PNG")
     Path(path).write_bytes(data.tobytes())
-
-
-class Video:
-    """An MP4 that browsers play (H.264, yuv420p), written picture by picture: ``with Video(path, fps) as video``."""
-
-    def __init__(self, path: str | Path, fps: float) -> None:
-        if not 0 < fps <= 240:
-            raise ValueError(f"fps must lie in (0, 240], got {fps}")
-        self._fps = Fraction(fps).limit_denominator(1000)
-        self._container: Any = av.open(str(path), "w", format="mp4")
-        self._stream: Any = None
-
-    def add(self, image: Image) -> None:
-        """Append an RGB picture ``[H, W, 3]``; an odd last row or column is doubled, as the format needs even sizes."""
-        height, width = image.shape[:2]
-        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        if self._stream is None:
-            self._stream = self._container.add_stream("libx264", rate=self._fps)
-            self._stream.height, self._stream.width = image.shape[:2]
-            self._stream.pix_fmt, self._stream.options = "yuv420p", {"crf": "20", "preset": "veryfast"}
-        self._write(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24"))
-
-    def _write(self, frame: Any) -> None:
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._stream is not None and kind is None:
-            self._write(None)
-        self._container.close()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import eventsnn.io
 from eventsnn.events import Events, show_duration, show_rate
+from eventsnn.filters import hot_pixels
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,8 @@ class Survey:
         return self.events / self.duration * 1e6 if self.duration else 0.0
 
     def hot_pixels(self) -> list[tuple[int, int, int]]:
-        """Pixels ``(x, y, events)``, worst first, with 20 events or more and ten times those of any around them."""
-        padded = np.pad(self.counts, 1)
-        height, width = self.counts.shape
-        around = [(dy, dx) for dy in range(3) for dx in range(3) if (dy, dx) != (1, 1)]
-        most = np.max([padded[dy : dy + height, dx : dx + width] for dy, dx in around], axis=0)
-        y, x = np.nonzero((self.counts >= 20) & (self.counts > 10 * most))
+        """Pixels ``(x, y, events)``, worst first, as told by ``eventsnn.filters.hot_pixels``."""
+        y, x = np.nonzero(hot_pixels(self.counts))
         found = zip(x.tolist(), y.tolist(), self.counts[y, x].tolist(), strict=True)
         return sorted(found, key=lambda pixel: -pixel[2])
 

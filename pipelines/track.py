@@ -21,7 +21,7 @@ import tyro
 from tqdm import tqdm
 
 import eventsnn.io
-from eventsnn.draw import Overlay, Trajectories, Video, caption, picture, save, zoom_for
+from eventsnn.draw import Overlay, Trajectories, caption, picture, save, zoom_for
 from eventsnn.events import Events, microseconds, show_duration
 from eventsnn.filters import BackgroundActivityFilter
 from eventsnn.frames import windows
@@ -29,6 +29,7 @@ from eventsnn.io.atomic import whole
 from eventsnn.track import STATES, Row, Tracker, TrackerConfig, Tracks
 from eventsnn.track.records import COLUMNS, as_text
 from eventsnn.track.target import LOOKBACK
+from eventsnn.video import Video
 
 from .info import Survey, survey
 

@@ -18,6 +18,7 @@ import eventsnn
 from eventsnn import draw, to_frames
 from eventsnn.cli import COMMANDS, main
 from eventsnn.datasets.shapes import Shape, record
+from eventsnn.filters import RefractoryFilter, SpatioTemporalCorrelationFilter, event_counts, hot_pixels, mask
 from eventsnn.pipelines import demo, track
 from eventsnn.pipelines.info import survey
 from eventsnn.track import Tracks
@@ -80,6 +81,65 @@ def test_render_plays_for_some_seconds(disc, tmp_path):
     frames = pictures(tmp_path / "clip.mp4")
     assert 145 <= len(frames) <= 151
     assert frames[0].shape == (320, 480, 3)
+
+
+@pytest.mark.parametrize("style", ["polarity", "grey", "surface", "decay"])
+def test_render_has_styles_as_gif_and_beside_the_denoised(disc, tmp_path, capsys, style):
+    out = tmp_path / "clip.gif"
+    words = f"--style {style} --fps 20 --slowdown 2 --no-time-stamp --denoise both --tau 20ms".split()
+    assert main(["render", str(disc), "-o", str(out), *words]) == 0
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].codec_context.name == "gif"
+        assert container.streams.video[0].average_rate == 20
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert 11 <= len(frames) <= 13
+    assert frames[0].shape == (320, 2 * 480 + 4, 3)
+    left, right = frames[8][:, :480].astype(int), frames[8][:, -480:].astype(int)
+    ground = np.median(left, (0, 1))
+    shown = [(abs(half - ground).max(2) > 40).mean() for half in (left, right)]
+    assert shown[0] > shown[1] > 0.005
+    assert "correlation  removed" in capsys.readouterr().out
+
+
+def test_denoise_writes_what_stays_and_says_how_much_went(disc, tmp_path, capsys):
+    out = tmp_path / "clean.h5"
+    words = ["--filters", "hot", "refractory", "correlation", "--tau", "10ms", "--period", "500us"]
+    assert main(["denoise", str(disc), "-o", str(out), *words]) == 0
+    events = eventsnn.read(disc)
+    hot = mask(events, ~hot_pixels(event_counts(events)))
+    rested = RefractoryFilter((120, 80), "500us")(hot)
+    kept = SpatioTemporalCorrelationFilter((120, 80), "10ms")(rested)
+    assert eventsnn.read(out) == kept
+    assert 0 < len(kept) < len(rested) < len(hot) < len(events)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith(f"clean.h5: {len(kept):,} of {len(events):,} events")
+    assert [line.split()[:3] for line in told[1:]] == [
+        [name, "removed", f"{len(given) - len(left):,}"]
+        for name, given, left in (
+            ("hot", events, hot),
+            ("refractory", hot, rested),
+            ("correlation", rested, kept),
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", ["hot", "flicker", "refractory", "background", "correlation", "rate"])
+def test_every_filter_of_denoise(disc, tmp_path, name):
+    out = tmp_path / "clean.dat"
+    words = ["--filters", name, "--budget", "20", "--frequency", "30", "--harmonics", "4"]
+    assert main(["denoise", str(disc), "-o", str(out), *words]) == 0
+    assert 0 < len(eventsnn.read(out)) <= len(eventsnn.read(disc))
+
+
+def test_denoise_stops_where_time_steps_back_unless_it_is_held(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    columns = [5, 9, 3, 9], [1, 2, 1, 2], [1, 1, 2, 2], [1, 1, 1, 1]
+    eventsnn.write("back.npz", eventsnn.Events(*columns, sensor=(8, 8)))
+    assert main(["denoise", "back.npz", "-o", "clean.npz"]) == 2
+    assert "event 2 at 3 us comes after one at 9 us" in capsys.readouterr().err
+    assert os.listdir() == ["back.npz"]
+    assert main(["denoise", "back.npz", "-o", "clean.npz", "--late", "hold"]) == 0
+    assert eventsnn.read("clean.npz").t.tolist() == [3, 9]
 
 
 def test_info_tells_what_is_in_the_file(disc, capsys):
@@ -169,11 +229,13 @@ def bad(disc, tmp_path):
         ("good.raw -o /proc/x", "cannot write here"),
     ],
 )
-@pytest.mark.parametrize("command", ["track", "frames", "render"])
+@pytest.mark.parametrize("command", ["track", "frames", "render", "denoise"])
 def test_bad_input_ends_in_one_line_and_leaves_nothing(bad, monkeypatch, capsys, command, arguments, message):
     monkeypatch.chdir(bad)
     before = sorted(os.listdir())
     words = arguments.split() if "-o" in arguments else [arguments, "-o", "out"]
+    if command == "denoise":
+        words += ["--format", "DAT"]
     if command == "track":
         words = ["--out" if word == "-o" else word for word in words]
     assert main([command, *words]) == 2
@@ -192,7 +254,14 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(bad, monkeypatch, capsys,
         ("track good.raw --min-size -1", "0 < min_size"),
         ("render good.raw -o out --fps 0", "fps must be positive"),
         ("render good.raw -o out --slowdown 0", "slowdown must be positive"),
+        ("render good.raw -o out --contrast 0", "must be positive"),
+        ("render good.raw -o out.gif --fps 60", r"(0, 50] for a GIF"),
         ("frames good.raw -o out --dt 0us", "at least 1 us"),
+        ("denoise good.raw -o out.raw --tau 0us", "tau must be at least 1 us"),
+        ("denoise good.raw -o out.raw --support 9", "support must lie in 1..8"),
+        ("denoise good.raw -o out.raw --filters", "name at least one filter"),
+        ("denoise good.raw -o good.raw", "would be written over"),
+        ("denoise good.raw -o out.xyz", "the name does not tell the format"),
     ],
 )
 def test_bad_settings(bad, monkeypatch, capsys, arguments, message):

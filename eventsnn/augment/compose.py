@@ -25,8 +25,8 @@ class Compose:
 
     Filters begin anew with every recording. A transform of this library gets Events, an augmentation the whole batch at
     once. Any other callable, such as one of tonic's, gets a record array of one recording; where it gives one back it
-    becomes Events again, and anything else (frames) goes on as it is, for a batch as a list. A record array comes out as
-    one.
+    becomes Events again, and anything else (frames) goes on as it is, for a batch as a list. A record array comes out
+    as one.
 
     >>> from eventsnn.augment import DropEvent, RandomFlipLR
     >>> events = Events([0, 5], [1, 2], [0, 0], [1, 0], sensor=(4, 2))

@@ -15,6 +15,7 @@ import importlib.util
 import mmap
 import os
 import random
+import re
 import resource
 import signal
 import struct
@@ -32,6 +33,7 @@ from eventsnn.events import Events
 from eventsnn.io import EventFormatError
 
 SECONDS, ROOM = 5, 64 << 20
+OUT_OF_MEMORY = re.compile(r"out of memory|memory alloc|can(no|')t alloc|unable to alloc|MemoryError", re.IGNORECASE)
 EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x01000000]
 
 
@@ -126,7 +128,7 @@ def run(format: str, files: int, seed: int, found: dict[str, list[bytes]], share
             resource.setrlimit(resource.RLIMIT_DATA, (allocated() + 8 * len(data) + ROOM, unlimited))
             tally[use(data, rng, format)] += 1
         except EventFormatError as error:
-            if "memor" in str(error).lower() or "alloc" in str(error).lower():
+            if OUT_OF_MEMORY.search(str(error)):
                 failed(format, number, data, traceback.format_exc(), tally)
             tally["EventFormatError"] += 1
         except BaseException:

@@ -12,6 +12,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -19,12 +20,13 @@ import h5py
 import lz4.frame
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eventsnn.io
 from eventsnn.events import Events
-from eventsnn.io import EventFormatError, aedat4, dat, drive, ecf, index, recording
+from eventsnn.io import EventFormatError, aedat4, dat, drive, ecf, formats, index, recording
 
 DATA = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data") / "recordings"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}; set EVENTSNN_DATA")
@@ -235,6 +237,52 @@ def db3_file():
 
 
 THREE = [(5, 3, 4, 1), (7, 5, 6, 0), (9, 7, 8, 1)]
+
+
+def davis_bytes():
+    """Two frames of a 240x180 sensor would be long; here are some samples, an inertial one and an external signal."""
+    frame = [
+        (1 << 31 | y << 22 | x << 12 | read << 10 | 900 - 600 * read, read)
+        for read in (0, 1)
+        for y in (0, 1)
+        for x in (0, 1)
+    ]
+    values = (8192, 0, -8192, 340, 131, 0, -131)
+    inertial = [(0x80000C00 | kind << 28 | (value & 0xFFFF) << 12, 77) for kind, value in enumerate(values)]
+    return aedat2_bytes(
+        [*frame, *inertial, (10 << 12 | 20 << 22 | 1 << 10, 99), (10 << 12 | 20 << 22, 100)], "DAVIS240C"
+    )
+
+
+def aedat3_aside():
+    """An image of 2x3, inertial samples of both kinds, signals."""
+    image = struct.pack("<I8i", 1 | 1 << 1, 1, 2, 30, 40, 2, 3, 0, 0) + struct.pack("<6H", *range(6))
+    special = b"".join(struct.pack("<Ii", kind << 1 | 1, t) for kind, t in ((2, 50), (9, 51), (3, 52)))
+    six = struct.pack("<Ii7f", 1, 60, 0, 0, 1, 2, 3, 4, 25)
+    nine = struct.pack("<Ii10f", 1, 61, 0, 0, 1, 2, 3, 4, 25, 7, 8, 9)
+    packets = ((2, len(image), image), (0, 8, special), (3, 36, six), (4, 48, nine))
+    return AEDAT3 + b"".join(aedat3_packet(kind, size, data, overflow=1) for kind, size, data in packets)
+
+
+def es1_bytes(kind, *records):
+    return b"Event Stream\x01\x00" + bytes([kind]) + b"".join(record.to_bytes(3, "little") for record in records)
+
+
+BESIDE = [
+    ("AEDAT2", davis_bytes()),
+    ("AEDAT2", aedat2_bytes([(3 << 1 | 4 << 11 | 1, 5), (5 << 1 | 6 << 11, 7)], "DVS640")),
+    ("AEDAT3", aedat3_aside()),
+    ("ES", es1_bytes(0, 3 | 7 << 4 | 1 << 23, 1 | 8 << 4 | 100 << 14) + b"\x2f"),
+    ("ES", es1_bytes(1, 3 | 300 << 5 | 9 << 14 | 1 << 23, 1 | 8 << 5 | 1 << 22) + b"\x3f"),
+    (
+        "EVT2.1",
+        b"% format EVT21;height=32;width=64\n% endianness legacy\n% end\n"
+        + np.array([8, 10 << 28 | 69], "<u8").tobytes(),
+    ),
+    ("EVT3", evt_bytes("3.0", [0x8001, 0x6005, 0xA301, 0x0004, 0x2803, 0x8002, 0xA300], "<u2")),
+    ("DAT", b"% Version 2\n% end\n\x0e\x08" + struct.pack("<4I", 7, 1 | 6 << 26, 9, 6 << 26)),
+    ("CSV", b"x,y,p,t_ms\n3,4,1,1.25\n5,6,0,2.5\n"),
+]
 MADE = {
     "mcap": mcap_file(lz4.frame.compress, "lz4"),
     "db3": db3_file(),
@@ -514,9 +562,20 @@ FOUR = {"ts": [0.000005, 0.000007], "x": [3, 5], "y": [4, 6], "polarity": [True,
 STRUCTURED = np.array([(3, 4, 5, 1), (5, 6, 7, -1)], [("x", "<u2"), ("y", "<u2"), ("t", "<i8"), ("p", "i1")])
 
 
-@pytest.mark.parametrize(
-    "data", [saved(np.savez, **FOUR), saved(np.save, STRUCTURED), saved(np.savez_compressed, STRUCTURED)]
-)
+TABLE = np.array([[5, 3, 4, 1], [7, 5, 6, 0]])
+NUMPY = [
+    saved(np.savez, **FOUR),
+    saved(np.save, STRUCTURED),
+    saved(np.savez_compressed, STRUCTURED),
+    saved(np.savez, events=STRUCTURED, label=np.array([7])),
+    saved(np.save, TABLE),
+    saved(np.save, np.asfortranarray(TABLE)),
+    saved(np.savez_compressed, np.asfortranarray(TABLE[:, [1, 2, 3, 0]])),
+    saved(np.savez, events=TABLE * [1e-6, 1, 1, 1]),
+]
+
+
+@pytest.mark.parametrize("data", NUMPY)
 def test_numpy_files_of_others(data):
     recording = eventsnn.io.open(data)
     assert recording.format == "NumPy"
@@ -606,7 +665,7 @@ def test_ecf_chunks(layout):
             ecf.expand(ecf_chunk(layout)[:cut], 43)
 
 
-def test_an_ecf_file():
+def ecf_file():
     file = io.BytesIO()
     with h5py.File(file, "w") as opened:
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -616,7 +675,11 @@ def test_an_ecf_file():
         data = h5py.h5d.create(opened.create_group("CD").id, b"events", kind, space, plist)
         for begin in (0, 43):
             data.write_direct_chunk((begin,), ecf_chunk("apart"))
-    recording = eventsnn.io.open(file.getvalue())
+    return file.getvalue()
+
+
+def test_an_ecf_file():
+    recording = eventsnn.io.open(ecf_file())
     assert rows(recording.read()) == (THREE + [(9 + 0x23, 1, 2, 1)] * 40) * 2
     assert recording.report.steps_back == 1
 
@@ -632,7 +695,7 @@ def test_ecf_vectors():
     [
         (hdf5({"spikes/times": [1.0], "spikes/units": [3]}), "no events at any of .* the file has spikes"),
         (hdf5({"events/t": T, "events/x": X, "events/y": Y, "events/p": P[:2]}), "differ in length"),
-        (hdf5(LAYOUTS["DSEC"][0])[:-100], "cannot be read"),
+        (hdf5(LAYOUTS["DSEC"][0])[:-100], "the last 100 bytes are missing"),
     ],
 )
 def test_hdf5_files_that_hold_no_events(data, reason):
@@ -1143,3 +1206,36 @@ eventsnn.io.write(sys.argv[1], parts())
     run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.dat")], input=data, capture_output=True)
     assert run.returncode == -signal.SIGKILL
     assert not (tmp_path / "a.dat").exists()
+
+
+# seeds of tests/fuzz_readers.py
+
+
+def fuzz_seeds():
+    """Format and bytes of small files of every kind."""
+    yield from MADE.items()
+    n = np.arange(90)
+    events = Events(n * n * 11, n % 30, n % 20, n % 2, sensor=(30, 20))
+    for format in WRITERS:
+        for compression in formats[format].compressions or (None,):
+            with tempfile.TemporaryDirectory() as folder:
+                eventsnn.io.write(f"{folder}/a", events, format=format, compression=compression)
+                yield format, Path(folder, "a").read_bytes()
+    for items, attributes in LAYOUTS.values():
+        yield "HDF5", hdf5(items, attributes)
+    yield "HDF5", ecf_file()
+    yield from (("mcap", mcap_file(*way)) for way in ((bytes, ""), (zstandard.compress, "zstd")))
+    yield from (("rosbag", ros_bag(*way)) for way in ((bz2.compress, b"bz2"), (lz4.frame.compress, b"lz4")))
+    yield from (("NumPy", data) for data in NUMPY)
+    yield from BESIDE
+    if (DATA / "traffic.aedat4").is_file():
+        whole = (DATA / "traffic.aedat4").read_bytes()
+        at = 18 + struct.unpack_from("<I", whole, 14)[0]
+        parts, streams = [whole[:at]], set()
+        while len(streams) < 4 and at < len(whole) - 8:
+            stream, size = struct.unpack_from("<ii", whole, at)
+            if stream not in streams and size < 60_000:
+                parts.append(whole[at : at + 8 + size])
+                streams.add(stream)
+            at += 8 + size
+        yield "AEDAT4", b"".join(parts)

@@ -1,126 +1,105 @@
 """HDF5 event files: those of eventsnn and DSEC, of e2vid, M3ED, MVSEC and Prophesee, told apart by what is in them.
 
-    events/{t, x, y, p}     t in us, t_offset to add; ms_to_idx[k]: the first event at or after k ms    DSEC, eventsnn
-    events/{ts, xs, ys, ps} and prophesee/left/{t, x, y, p}                                             e2vid, M3ED
-    davis/left/events       rows x, y, t in seconds, p = -1 or 1                                        MVSEC
-    CD/events               records x, y, p, t in chunks packed by a codec of its own                   Prophesee
-
-Source: Gehrig et al., "DSEC" (2021); Zhu et al., "The Multivehicle Stereo Event Camera Dataset" (2018); Prophesee,
-"HDF5 event files" (2022). What eventsnn writes adds the attributes width, height, source and eventsnn_schema.
+What eventsnn writes has DSEC's layout, its attributes width and height, and source and eventsnn_schema. Source: Gehrig
+et al., "DSEC" (2021); Zhu et al., "The Multivehicle Stereo Event Camera Dataset" (2018); Chaney et al., "M3ED" (2023);
+Prophesee, "HDF5 event files" (2022).
 """
 
 from __future__ import annotations
 
-import math
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
 from ..events import Events
-from .aliases import find
-from .errors import EventFormatError
+from .errors import CutShort, EventFormatError
+from .hdf5_layouts import Layout, layout
 from .header import Header
 from .reading import Mark, Pass
 from .source import Source
 from .store import store, whole
 
 _SCHEMA = 1
-_PIECE = 1 << 16
-_ECF = 0x8ECF
-_GROUPS = ("events", "prophesee/left", "prophesee/right", "CD/events", "davis/left/events", "davis/right/events")
 _DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, NotImplementedError, OverflowError)
+_END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock -> place of the end of the file in it
+_SORTED = ("ms_to_idx", "prophesee/left/ms_map_idx", "CD/indexes")  # indexes that only sorted events have
+
+
+class _Padded(io.RawIOBase):
+    """A file that reads as zeros behind its end, up to a size: what is left of one that was cut short can be read."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self._file, self._size, self._at = file, size, 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, view: Any) -> int:
+        wanted = memoryview(view).cast("B")
+        self._file.seek(self._at)
+        got = self._file.readinto(wanted)
+        wanted[got:] = bytes(len(wanted) - got)
+        self._at += len(wanted)
+        return len(wanted)
+
+
+def _missing(source: Source) -> int:
+    """How many bytes the file lacks of what its superblock says."""
+    place = _END.get(source.head[8] if len(source.head) > 8 else -1)
+    if place is None or len(source.head) < place + 8 or source.size is None:
+        return 0
+    (end,) = struct.unpack_from("<Q", source.head, place)
+    return max(int(end) - source.size, 0) if end < 1 << 48 else 0
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[Any]:
+def opened_file(source: Source) -> Iterator[Any]:
+    """The file opened; all that is wrong with it is an EventFormatError."""
+    missing = _missing(source)
     with source.file() as file:
         try:
-            with h5py.File(file, "r") as opened:
+            with h5py.File(_Padded(file, (source.size or 0) + missing) if missing else file, "r") as opened:
                 yield opened
         except EventFormatError:
             raise
         except _DAMAGE as error:
-            hint = " (this filter may come with: pip install hdf5plugin)" if "filter" in str(error) else ""
-            raise EventFormatError(f"the HDF5 structure cannot be read: {error}{hint}") from error
-
-
-def _reader(opened: Any) -> tuple[str, int, int, Callable[[int, int], dict[str, Any]]]:
-    """The place of the events, their number, the size of a piece, and a reader of the columns between two events."""
-    for place in _GROUPS:
-        item = opened.get(place)
-        if isinstance(item, h5py.Group) and len(names := find(item)) == 4:
-            sets = {column: item[name] for column, name in names.items()}
-            count = _checked(*sets.values())
-            return place, count, _PIECE, partial(_group, sets)
-        if not isinstance(item, h5py.Dataset):
-            continue
-        count = _checked(item)
-        if item.ndim == 2 and item.shape[1] == 4:
-            return place, count, _PIECE, partial(_rows, item)
-        names = find(item.dtype.names or ())
-        if len(names) == 4 and _ECF in _filters(item):
-            return place, count, item.chunks[0], partial(_chunk, item)
-        if len(names) == 4:
-            return place, count, _PIECE, partial(_records, item, names)
-    raise EventFormatError(f"no events at any of {', '.join(_GROUPS)}; the file has {', '.join(opened) or 'nothing'}")
-
-
-def _filters(data: Any) -> list[int]:
-    plist = data.id.get_create_plist()
-    return [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-
-
-def _checked(*sets: Any) -> int:
-    """The common length, if the datasets agree in it and can hold it: no header makes us count to 2^60."""
-    lengths = {data.shape[0] if data.ndim else -1 for data in sets}
-    if len(lengths) > 1 or -1 in lengths:
-        raise EventFormatError(f"the columns differ in length: {sorted(lengths)}")
-    for data in sets:
-        piece = math.prod(data.chunks or (0,)) * data.dtype.itemsize
-        if data.nbytes > 8192 * data.id.get_storage_size() or piece > 1 << 28:
-            raise EventFormatError(f"{data.name} claims {data.shape[0]} events, which are not in the file")
-    return int(lengths.pop())
-
-
-def _group(sets: dict[str, Any], begin: int, stop: int) -> dict[str, Any]:
-    return {column: data[begin:stop] for column, data in sets.items()}
-
-
-def _rows(data: Any, begin: int, stop: int) -> dict[str, Any]:
-    return dict(zip("xytp", data[begin:stop].T, strict=True))
-
-
-def _records(data: Any, names: dict[str, str], begin: int, stop: int) -> dict[str, Any]:
-    return _fields(data[begin:stop], names)
-
-
-def _fields(block: Any, names: dict[str, str]) -> dict[str, Any]:
-    return {column: block[name] for column, name in names.items()}
-
-
-def _chunk(data: Any, begin: int, stop: int) -> dict[str, Any]:
-    from .ecf import expand
-
-    mask, packed = data.id.read_direct_chunk((begin,))
-    if mask:
-        return _fields(np.frombuffer(packed, data.dtype)[: stop - begin], find(data.dtype.names))
-    return expand(packed, stop - begin)
+            raise EventFormatError(f"the HDF5 structure cannot be read: {error}") from error
 
 
 def start(source: Source) -> Header:
-    with _opened(source) as opened:
-        place, count, _, _ = _reader(opened)
-        attributes = {**opened.attrs, **opened[place].attrs, **opened[place].parent.attrs}
+    with opened_file(source) as opened:
+        place, count, _, _ = layout(opened)
+        near = [opened, opened[place].parent, opened[place]]
+        attributes = {key: value for each in near for key, value in each.attrs.items()}
+        if isinstance(size := opened.get(f"{place}/calib/resolution"), h5py.Dataset) and size.shape == (2,):
+            attributes.setdefault("geometry", "{}x{}".format(*size[()].astype(int)))
         offset = int(opened["t_offset"][()]) if "t_offset" in opened else 0
         texts = {key: value for key, value in attributes.items() if isinstance(value, str | int | float | np.generic)}
         sensor = _sensor(attributes)
     metadata = {**texts, "events at": place, "origin": "top-left"}
     return Header(sensor, metadata, 0, {"count": count, "offset": offset})
+
+
+def extent(source: Source, header: Header) -> tuple[int, int, int] | None:
+    """Number of events, first and last time, if the file has an index of time, which only sorted events have."""
+    count, offset = header.layout["count"], header.layout["offset"]
+    with opened_file(source) as opened:
+        found = layout(opened)
+        if not count or _missing(source) or not any(name in opened for name in _SORTED):
+            return None
+        last = (count - 1) // found.piece * found.piece
+        ends = [whole(found.read(at, min(at + found.piece, count)), at)[0] for at in (0, last)]
+    return count, int(ends[0][0]) + offset, int(ends[1][-1]) + offset
 
 
 def _sensor(attributes: dict[str, Any]) -> tuple[int, int] | None:
@@ -135,19 +114,48 @@ def _sensor(attributes: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def decode(run: Pass) -> Iterator[None]:
-    count, offset = run.header.layout["count"], run.header.layout["offset"]
-    with _opened(run.source) as opened:
-        _, _, step, read = _reader(opened)
-        for at in range(run.mark.offset if run.mark else 0, count, step):
-            t, x, y, p = whole(read(at, min(at + step, count)), at)
-            store(run, (t + offset, x, y, p), at)
-            run.report.last_good = min(at + step, count)
-            run.mark = Mark(run.report.last_good)
+    count, offset, report = run.header.layout["count"], run.header.layout["offset"], run.report
+    if (missing := _missing(run.source)) and not run.skip:
+        raise CutShort(f"the last {missing:,} bytes are missing: it was cut short", offset=run.source.size)
+    with opened_file(run.source) as opened:
+        found = layout(opened)
+        for at in range(run.mark.offset if run.mark else 0, count, found.piece):
+            stop = min(at + found.piece, count)
+            try:
+                t, x, y, p = _piece(found, at, stop)
+            except EventFormatError:
+                if not run.skip:
+                    raise
+                report.skipped_bytes += 13 * (stop - at)
+            else:
+                store(run, (t + offset, x, y, p), at)
+            report.last_good = stop
+            run.mark = Mark(stop)
             yield
 
 
-def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None) -> None:
-    """The layout of DSEC, chunked and compressed with LZF, with its coarse index of time if the events are sorted."""
+def _piece(found: Layout, at: int, stop: int) -> tuple[Any, Any, Any, Any]:
+    try:
+        return whole(found.read(at, stop), at)
+    except EventFormatError:
+        raise
+    except _DAMAGE as error:
+        raise EventFormatError(f"events {at} to {stop - 1} cannot be read: {error}", offset=at) from error
+
+
+def _compression(name: str) -> dict[str, Any]:
+    """The options of a dataset packed in that way."""
+    if name != "zstd":
+        return {} if name == "none" else {"compression": name, "shuffle": True}
+    try:
+        import hdf5plugin
+    except ImportError:
+        raise ImportError("zstd in HDF5 files needs the package hdf5plugin: pip install hdf5plugin") from None
+    return {**hdf5plugin.Zstd(), "shuffle": True}
+
+
+def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | None, compression: str = "lzf") -> None:
+    """The layout of DSEC, in packed chunks, with its coarse index of time if the events are sorted."""
     first: int | None = None
     marks: list[Any] = []
     rising, ms, latest = True, 0, -(2**63)
@@ -156,7 +164,7 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
         if sensor is not None:
             opened.attrs.update({"width": sensor[0], "height": sensor[1]})
         kinds = {"t": "<i8", "x": "<u2", "y": "<u2", "p": "u1"}
-        options: dict[str, Any] = {"maxshape": (None,), "chunks": (1 << 15,), "compression": "lzf", "shuffle": True}
+        options: dict[str, Any] = {"maxshape": (None,), "chunks": (1 << 15,), **_compression(compression)}
         sets = {name: opened.create_dataset(f"events/{name}", (0,), kind, **options) for name, kind in kinds.items()}
         for events in parts:
             first = int(events.t[0]) if first is None else first

@@ -12,6 +12,7 @@ import shutil
 import struct
 import tempfile
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +47,9 @@ class _Array:
     def __init__(self, file: Any) -> None:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, column_major, self.dtype = read(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            shape, column_major, self.dtype = read(file)
         table = len(shape) == 2 and shape[1] == 4 and self.dtype.kind in "iufb"
         if self.dtype.hasobject or not 0 < self.dtype.itemsize <= 256 or not (len(shape) == 1 or table):
             raise EventFormatError(f"an array of shape {shape} and type {self.dtype}; a column of numbers was expected")

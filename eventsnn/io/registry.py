@@ -19,7 +19,8 @@ class Format:
 
     ``beside`` is the module that reads what files may hold beside their events, ``has``: frames, imu, triggers.
     ``streams`` tells whether it can be read as it comes, from a pipe or while it is being written; ``takes`` names the
-    arguments of ``open`` that are for this format.
+    arguments of ``open`` that are for this format, ``compressions`` the ways it can be written packed, the first if
+    none is named.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Format:
     has: frozenset[str] = frozenset()
     streams: bool = True
     takes: tuple[str, ...] = ()
+    compressions: tuple[str, ...] = ()
 
     def load(self) -> Any:
         """The module with ``start``, ``decode`` and, where the format can be written, ``write``."""
@@ -51,7 +53,15 @@ formats: Mapping[str, Format] = MappingProxyType(
             Format("AEDAT1", "early DVS128 recordings", "aedat1"),
             Format("AEDAT2", "jAER: DVS128, EDVS, DAVIS, DVS640", "aedat2", (), "aedat2_streams", _ALL),
             Format("AEDAT3", "libcaer's 3.0 and 3.1, DVS-Gesture", "aedat3", (), "aedat3_streams", _ALL),
-            Format("AEDAT4", "iniVation DV, LZ4 or zstd", "aedat4", (".aedat4",), "aedat4_streams", _ALL),
+            Format(
+                "AEDAT4",
+                "iniVation DV, LZ4 or zstd",
+                "aedat4",
+                (".aedat4",),
+                "aedat4_streams",
+                _ALL,
+                compressions=("LZ4", "zstd", "none"),
+            ),
             Format("ES", "Event Stream 1 and 2", "es", (".es",)),
             Format("N-MNIST", "40-bit records of N-MNIST and N-Caltech101", "nmnist", (".bin",)),
             Format(
@@ -59,7 +69,10 @@ formats: Mapping[str, Format] = MappingProxyType(
                 "eventsnn's own and those of DSEC, e2vid, M3ED, MVSEC, Prophesee",
                 "hdf5",
                 (".h5", ".hdf5"),
+                "hdf5_streams",
+                _ALL,
                 streams=False,
+                compressions=("lzf", "gzip", "zstd", "none"),
             ),
             Format("rosbag", "ROS 1 bags", "rosbag"),
             Format("mcap", "ROS 2 recordings in MCAP files", "mcap"),

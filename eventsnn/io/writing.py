@@ -13,9 +13,16 @@ from .atomic import whole
 from .registry import Format, formats, named
 
 
-def write(path: str | os.PathLike[str], events: Events | Iterable[Events], *, format: str | None = None) -> None:
+def write(
+    path: str | os.PathLike[str],
+    events: Events | Iterable[Events],
+    *,
+    format: str | None = None,
+    compression: str | None = None,
+) -> None:
     """Writes Events, or a stream of them such as a Recording, in the format named or shown by the file's name.
 
+    ``compression`` is one of ``eventsnn.io.formats[...].compressions``, by default the first of them.
     The file appears under its name only when it is complete: it is written beside it under a temporary name, flushed to
     the disk and renamed. Raises ValueError for a format that cannot be written or events it cannot hold.
 
@@ -27,13 +34,24 @@ def write(path: str | os.PathLike[str], events: Events | Iterable[Events], *, fo
     True
     """
     target = os.fspath(path)
-    module = _format(target, format).load()
+    known = _format(target, format)
+    module, packed = known.load(), _packed(known, compression)
     parts = iter([events] if isinstance(events, Events) else events)
     first = next(parts, Events.empty(getattr(events, "sensor", None)))
     if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
     with whole(target) as path, builtins.open(path, "w+b") as file:
-        module.write(file, _checked(first, parts), first.sensor)
+        module.write(file, _checked(first, parts), first.sensor, **packed)
+
+
+def _packed(known: Format, compression: str | None) -> dict[str, str]:
+    if compression is None:
+        return {}
+    for name in known.compressions:
+        if name.lower() == compression.lower():
+            return {"compression": name}
+    ways = ", ".join(known.compressions) or "not packed"
+    raise ValueError(f"{known.name} is written {ways}; not with {compression!r}")
 
 
 def _format(target: str, name: str | None) -> Format:

@@ -41,12 +41,27 @@ class Bins:
     parts: bool = False
     ordered: bool = False
 
+    def times(self, packed: Packed, end: int) -> Any:
+        """Stamps ``[T, B]`` [us] at which the bins begin (0) or, exclusive, end (1); int64, where the columns are."""
+        some = (packed.end > packed.begin) * 1
+        t = packed.events.t if len(packed.events) else packed.begin * 0
+        first = t[packed.begin.clip(max=len(t) - 1)] * some
+        origin = first if self.start is None else first * 0 + self.start
+        numbers = torch.arange(end, self.n + end, device=device_of(packed))[:, None]
+        k: Any = numbers if isinstance(t, torch.Tensor) else numbers.numpy()
+        if not self.parts:
+            return origin + (k - end) * self.stride + end * self.window
+        last = t[(packed.end - 1).clip(0)] * some
+        stop = last + 1 if self.stop is None else last * 0 + self.stop
+        span = stop - origin if self.duration is None else last * 0 + self.duration
+        return origin + span // self.n * k + (span % self.n * k + self.n - 1) // self.n
+
     def ranges(self, packed: Packed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions ``[T, B]`` of the first event of each frame and just after its last; NumPy columns in order."""
         begin, end = packed.begin, packed.end
         limits = self.limits(packed)
-        short = limits[1][(limits[1] > 0) & (limits[1] < self.n)] if self.parts else ()
-        if len(short):
+        short = limits[1][(limits[1] > 0) & (limits[1] < self.n)]
+        if self.parts and len(short):
             raise ValueError(_too_many(self.n, int(short[0]), self.ordered))
         lows, highs = (np.empty((self.n, len(packed)), np.int64) for _ in "ab")
         _fill(lows, highs, packed.events.t, begin, end, *limits, self.window, self.stride, self.parts, self.ordered)
@@ -138,7 +153,7 @@ def bins(
         span = int(stop) - int(start)
         if span < 0:
             raise ValueError(f"stop ({stop} us) lies before start ({start} us)")
-    edges = {
+    edges: dict[str, Any] = {
         "start": None if start is None else int(start),
         "stop": None if stop is None else int(stop),
         "duration": None if duration is None else span,
@@ -200,5 +215,5 @@ def _longest(events: Events | Packed, by_count: bool, start: int | None, stop: i
     if by_count or not len(some):
         return int(some.lengths.max()) if len(some) else 0
     t = some.events.t
-    last = t[some.end - 1] + 1 if stop is None else stop
+    last: Any = t[some.end - 1] + 1 if stop is None else stop
     return int((last - (t[some.begin] if start is None else start)).max())

@@ -46,8 +46,7 @@ class Packed:
                 f"begin and end need one value a recording, got {list(self.begin.shape)} and {list(self.end.shape)}"
             )
         on_host = not isinstance(self.begin, torch.Tensor) or self.begin.device.type == "cpu"
-        outside = (self.begin < 0) | (self.end < self.begin) | (self.end > len(events)) if on_host else ()
-        if len(outside) and bool(outside.any()):
+        if on_host and bool(((self.begin < 0) | (self.end < self.begin) | (self.end > len(events))).any()):
             raise ValueError(f"recordings must lie within the {len(events):,} events, each end at or after its begin")
 
     @classmethod
@@ -75,11 +74,10 @@ class Packed:
     def is_sorted(self) -> bool:
         """True if within no recording an event is earlier than the one before it."""
         if self._sorted is None:
-            t, begin, end = (
-                c.cpu().numpy() if isinstance(c, torch.Tensor) else c for c in (self.events.t, self.begin, self.end)
-            )
-            back = np.flatnonzero(t[1:] < t[:-1]) + 1
-            self._sorted = bool((np.searchsorted(back, begin, "right") >= np.searchsorted(back, end)).all())
+            t, begin, end = (torch.as_tensor(c) for c in (self.events.t, self.begin, self.end))
+            back = torch.nonzero(t[1:] < t[:-1])[:, 0] + 1
+            last = torch.searchsorted(back, end)
+            self._sorted = bool((torch.searchsorted(back, begin, right=True) >= last).all())
         return self._sorted
 
     def to(self, device: torch.device | str) -> Self:

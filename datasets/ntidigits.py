@@ -25,9 +25,10 @@ def _index(tree: Tree) -> Iterator[Entry]:
             for label in file[f"{part}_labels"][()]:
                 utterance = label.decode() if isinstance(label, bytes) else str(label)
                 digits = tuple(_DIGITS.index(digit) for digit in utterance.rpartition("-")[2])
-                single = len(digits) == 1
-                about = {"part": part}
-                yield Entry(utterance, name, *((digits[0], part) if single else (digits, f"{part}-sequences")), about)
+                if len(digits) == 1:
+                    yield Entry(utterance, name, digits[0], part, {"part": part})
+                else:
+                    yield Entry(utterance, name, digits, f"{part}-sequences", {"part": part})
 
 
 def _read(tree: Tree, entry: Entry) -> Events:

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -142,7 +142,7 @@ def _small(events: Events) -> Events:
     return events
 
 
-def _save(room: Path, files: dict[str, BinaryIO], about: dict[str, Any], done: int) -> int:
+def _save(room: Path, files: Mapping[str, BinaryIO], about: dict[str, Any], done: int) -> int:
     for file in files.values():
         file.flush()
         os.fsync(file.fileno())

@@ -40,6 +40,6 @@ def fingerprint(names: Iterable[str]) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of the names in order, one a line.
 
     >>> fingerprint(["a", "b"])
-    'a63d8014dba891345'[:16]
+    '7e18f737311b2dc3'
     """
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

@@ -7,8 +7,8 @@ from .reading import file_reader
 _URL = "https://tumevent-vi.vision.in.tum.de"
 _NAMES = """
 mocap-1d-trans mocap-3d-trans mocap-6dof mocap-desk mocap-desk2 mocap-shake mocap-shake2 office-maze running-easy
-running-hard skate-easy skate-hard loop-floor0 loop-floor1 loop-floor2 loop-floor3 floor2-dark slide bike-easy bike-
-hard bike-night
+running-hard skate-easy skate-hard loop-floor0 loop-floor1 loop-floor2 loop-floor3 floor2-dark slide bike-easy
+bike-hard bike-night
 """
 _RECORDINGS = tuple(_NAMES.split())
 

@@ -12,6 +12,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from scipy.io import savemat
 from torch.utils.data import DistributedSampler
 
 import eventsnn.io
+from eventsnn.cli import main
 from eventsnn.datasets import Packed, Sample, cards, load, pack, trains
 from eventsnn.datasets.card import File
 from eventsnn.datasets.packed import header_of
@@ -422,7 +424,9 @@ def test_numbers_of_classes_as_published():
     }
     assert {name: len(cards[name].classes) for name in counts} == counts
     assert sum(cards["asldvs"].splits.values()) == cards["asldvs"].total == 24 * 4200
-    assert len(cards["dsec"].recordings) == cards["dsec"].splits["train"] + cards["dsec"].splits["test"]
+    recordings = {"dsec": 53, "mvsec": 10, "tumvie": 21, "davis240c": 25, "vpr": 6}
+    assert {name: len(card.recordings) for name, card in cards.items() if card.recordings} == recordings
+    assert cards["dsec"].splits["train"] + cards["dsec"].splits["test"] == recordings["dsec"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -959,3 +963,44 @@ def test_batches_on_a_gpu_are_those_of_the_cpu(small, tmp_path):
     assert there[3].events == here[3].events
     with pytest.raises(ValueError, match="workers share a split mapped into memory"):
         there.loader(4, n_bins=2, workers=1)
+
+
+# the command
+
+
+def test_the_table_lists_every_card(capsys):
+    assert main(["datasets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == NAMES
+    caltech = lines[NAMES.index("ncaltech101") + 2]
+    assert "N-Caltech101    240x180       101      8,709 (fixed split: train 90%, test 10%)" in caltech
+
+
+@pytest.mark.parametrize(("name", "cells"), [("nmnist", 3), ("shd", 3), ("cifar10dvs", 18), ("dsec", 2)])
+def test_samples_as_a_picture(name, cells, layouts, tmp_path, capsys):
+    out = tmp_path / "grid.png"
+    assert main(["datasets", "show", name, "--root", str(layouts(name)[0]), "--out", str(out)]) == 0
+    image = cv2.imread(str(out))
+    columns = min(cells, 8)
+    assert image.shape == (184 * -(-cells // 8), 160 * columns, 3)
+    for k in range(cells):
+        cell = image[k // 8 * 184 : (k // 8 + 1) * 184, k % 8 * 160 : (k % 8 + 1) * 160]
+        assert (cell[:160] < 200).any()  # events
+        assert (cell[160:] < 150).any()  # the label
+    printed = capsys.readouterr().out
+    assert cards[name].licence in printed
+    assert load(name, layouts(name)[0]).split_hash in printed
+
+
+def test_what_the_command_cannot_show(layouts, tmp_path, capsys):
+    for arguments, message in (
+        (["show"], "name the dataset to show, one of nmnist"),
+        (["show", "imagenet"], "no dataset is called 'imagenet'"),
+        (["show", "shd", "--root", str(tmp_path)], "shd_train.h5.zip (md5 f3252aeb598ac776c1b526422d90eecb)"),
+        (["show", "nmnist", "--samples", "0"], "at least one sample"),
+        (["show", "nmnist", "--split", "valid"], "no split 'valid'; there are train, test"),
+    ):
+        assert main(["datasets", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1

@@ -10,13 +10,13 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def compiled(function: F) -> F:
+def compiled(function: F, **options: object) -> F:
     """The function compiled at its first call; where no folder can be written it is compiled anew in every process.
 
     A kernel kept on disk is renewed when its own file changes, not when another file does: what a kernel calls stands
-    in the same file.
+    in the same file. ``options`` go to numba.
     """
     try:
-        return cast(F, njit(nogil=True, cache=True)(function))
+        return cast(F, njit(nogil=True, cache=True, **options)(function))
     except RuntimeError:  # numba found no place for its cache
-        return cast(F, njit(nogil=True)(function))
+        return cast(F, njit(nogil=True, **options)(function))

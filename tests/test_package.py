@@ -20,7 +20,9 @@ def test_importing_eventsnn_imports_nothing_heavy():
 def test_all_packages_are_listed_for_the_wheel():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     folders = [path.parent.relative_to(ROOT) for path in (ROOT / "eventsnn").rglob("__init__.py")]
-    rooms = [str(folder).replace("/", ".") for folder in folders] + ["eventsnn.pipelines", "eventsnn.datasets"]
+    for top in ("pipelines", "datasets"):
+        folders += ["eventsnn" / path.parent.relative_to(ROOT) for path in (ROOT / top).rglob("__init__.py")]
+    rooms = [str(folder).replace("/", ".") for folder in folders]
     assert sorted(listed) == sorted(rooms)
 
 

@@ -4,6 +4,19 @@ from .averaged import AveragedTimeSurface, to_averaged_time_surface
 from .counts import stack_by_number, stack_by_time, to_frames
 from .est import TimeKernel, to_event_spike_tensor
 from .packed import Packed
+from .representation import (
+    Representation,
+    ToAveragedTimesurface,
+    ToEventSpikeTensor,
+    ToFrame,
+    ToImage,
+    ToLatestTimestamps,
+    ToSparseTensor,
+    ToSurfaceOfActiveEvents,
+    ToTimesurface,
+    ToTORE,
+    ToVoxelGrid,
+)
 from .sparse import to_sparse
 from .surfaces import to_latest_timestamps, to_surface_of_active_events, to_time_surface
 from .tore import to_tore
@@ -13,7 +26,18 @@ from .windows import windows
 __all__ = [
     "AveragedTimeSurface",
     "Packed",
+    "Representation",
     "TimeKernel",
+    "ToAveragedTimesurface",
+    "ToEventSpikeTensor",
+    "ToFrame",
+    "ToImage",
+    "ToLatestTimestamps",
+    "ToSparseTensor",
+    "ToSurfaceOfActiveEvents",
+    "ToTORE",
+    "ToTimesurface",
+    "ToVoxelGrid",
     "stack_by_number",
     "stack_by_time",
     "to_averaged_time_surface",

@@ -8,36 +8,12 @@ import numpy as np
 import torch
 
 from eventsnn.events import Events, microseconds
-from eventsnn.jit import compiled
 
 from .binning import UNSORTED, device_of
 from .cells import cells
 from .packed import Packed
 
 __all__ = ["AveragedTimeSurface", "to_averaged_time_surface"]
-
-
-@compiled
-def _add(
-    sums: Any, numbers: Any, heads: Any, t: Any, x: Any, y: Any, p: Any, known: int, size: int, columns: int,
-    reach: int, window: int, tau: float, linear: bool,
-) -> None:  # fmt: skip
-    """Add the surfaces of events ``known`` on; those before are remembered only."""
-    previous = np.empty(len(t), np.int64)
-    heads[:] = -1
-    for i in range(len(t)):
-        cell, polarity = (y[i] // size) * columns + x[i] // size, np.int64(p[i])
-        j = heads[cell, polarity]
-        previous[i], heads[cell, polarity] = j, i
-        if i < known:
-            continue
-        numbers[cell] += 1
-        while j >= 0 and t[i] - t[j] <= window:
-            row, column = y[j] - y[i] + reach, x[j] - x[i] + reach
-            if 0 <= row <= 2 * reach and 0 <= column <= 2 * reach and t[j] < t[i]:
-                age = (t[i] - t[j]) / tau
-                sums[cell, polarity, row, column] += max(0.0, 1 - age) if linear else np.exp(-age)
-            j = previous[j]
 
 
 class AveragedTimeSurface:
@@ -97,7 +73,9 @@ class AveragedTimeSurface:
         heads = np.empty((len(self._numbers), 2), np.int64)
         x, y, p = both.x.astype(np.int64), both.y.astype(np.int64), both.p.astype(np.int64)
         fixed = self.cell_size, self.columns, self.reach, self.window, float(self.tau), self.linear
-        _add(self._sums, self._numbers, heads, both.t, x, y, p, known, *fixed)
+        from .averaged_kernel import add_surfaces
+
+        add_surfaces(self._sums, self._numbers, heads, both.t, x, y, p, known, *fixed)
         if len(both):
             self._recent = both.between(int(both.t[-1]) - self.window)
         mean = self._sums / np.maximum(self._numbers, 1)[:, None, None, None]

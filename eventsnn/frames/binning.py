@@ -9,7 +9,6 @@ import torch
 
 from eventsnn.events import Events
 
-from . import cpu
 from .bins import UNSORTED, Bins, device_of, uses_gpu
 from .cells import Cells, largest, zeros
 from .packed import Packed
@@ -44,6 +43,8 @@ def binned(
 
 
 def _on_cpu(events: Events | Packed, bins: Bins, grid: Cells, op: Op, dtype: torch.dtype) -> torch.Tensor:
+    from . import cpu
+
     host = events.numpy()
     packed = host if isinstance(host, Packed) else Packed.from_offsets(host, np.array([0, len(host)]))
     shape = (bins.n, len(packed), *grid.shape)

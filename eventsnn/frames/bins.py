@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 
 from eventsnn.events import Events, microseconds
-from eventsnn.jit import compiled
 
 from .packed import Packed
 
@@ -58,13 +57,15 @@ class Bins:
 
     def ranges(self, packed: Packed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions ``[T, B]`` of the first event of each frame and just after its last; NumPy columns in order."""
+        from .kernels import fill
+
         begin, end = packed.begin, packed.end
         limits = self.limits(packed)
         short = limits[1][(limits[1] > 0) & (limits[1] < self.n)]
         if self.parts and len(short):
             raise ValueError(_too_many(self.n, int(short[0]), self.ordered))
         lows, highs = (np.empty((self.n, len(packed)), np.int64) for _ in "ab")
-        _fill(lows, highs, packed.events.t, begin, end, *limits, self.window, self.stride, self.parts, self.ordered)
+        fill(lows, highs, packed.events.t, begin, end, *limits, self.window, self.stride, self.parts, self.ordered)
         return lows, highs
 
     def limits(self, packed: Packed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -80,41 +81,6 @@ class Bins:
             return origin, np.full_like(origin, self.duration)
         stop = last + 1 if self.stop is None else np.full_like(last, self.stop)
         return origin, np.where(some, np.maximum(stop - origin, 0), 0)
-
-
-@compiled
-def _fill(
-    lows: Any, highs: Any, t: Any, begin: Any, end: Any, origin: Any, reach: Any,
-    window: int, stride: int, parts: bool, ordered: bool,
-) -> None:  # fmt: skip
-    n = len(lows)
-    for b in range(len(begin)):
-        a, z, span = begin[b], end[b], reach[b]
-        for k in range(n):
-            low, high = k * stride, k * stride + window
-            if parts:  # k span / n, rounded up, where k span might not fit
-                low = span // n * k + (span % n * k + n - 1) // n
-                high = span // n * (k + 1) + (span % n * (k + 1) + n - 1) // n
-            for side in range(2):
-                d = min(low if side == 0 else high, span)
-                if ordered:
-                    at = a + d
-                else:
-                    at, top = a, z  # the first event not before origin + d
-                    if k and side == 0:
-                        at = lows[k - 1, b]
-                    elif side == 1:
-                        at = lows[k, b]
-                    while at < top:
-                        middle = (at + top) // 2
-                        if t[middle] < origin[b] + d:
-                            at = middle + 1
-                        else:
-                            top = middle
-                if side == 0:
-                    lows[k, b] = at
-                else:
-                    highs[k, b] = at
 
 
 def bins(

@@ -6,6 +6,7 @@ one word behind the frames, so nothing has to be looked at before, and the frame
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -110,9 +111,14 @@ def bin_events(
         tl.atomic_or(flags + tl.zeros([BLOCK], tl.int32), fault, fault != 0, sem="relaxed")
 
 
+def convert(whole, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out + i, tl.load(whole + i, i < n, other=0).to(tl.float32).to(out.dtype.element_ty), i < n)
+
+
 @cache
-def kernel(interpret: bool) -> Any:
-    return triton.jit(bin_events)
+def kernel(function: Callable[..., None], interpret: bool) -> Any:
+    return triton.jit(function)
 
 
 def launch(out: torch.Tensor, flags: torch.Tensor, events: Events | Packed, bins: Bins, grid: Cells, op: str,
@@ -130,7 +136,7 @@ def launch(out: torch.Tensor, flags: torch.Tensor, events: Events | Packed, bins
     x, y, p = (c.view(torch.uint8) if c.dtype == torch.bool else c for c in (store.x, store.y, store.p))
     until = "own" if bins.stop is None else "stop"
     stop = bins.duration if bins.duration is not None else bins.stop
-    kernel(bool(knobs.runtime.interpret))[(programs, batch)](
+    kernel(bin_events, bool(knobs.runtime.interpret))[(programs, batch)](
         out, flags, store.t, x, y, p, begin, end, n, batch, bins.n, bins.start or 0, stop or 0, bins.window,
         max(bins.stride, 1), *grid.sensor, columns, rows, limit or 0,
         WHOLE=whole, START=bins.start is not None, STOP="duration" if bins.duration is not None else until,
@@ -170,7 +176,8 @@ def frames(
     else:
         launch(buffer, flags, events, bins, grid, "add", bits, limit)
         if dtype.is_floating_point:  # counts of 16 bits become numbers of 16 bits in place
-            out = out.copy_(out.view(torch.int16))
+            n = out.numel()
+            kernel(convert, bool(knobs.runtime.interpret))[(-(-n // 4096),)](out.view(torch.int16), out, n, BLOCK=4096)
     if op == "binary" and signed:
         out.sign_()
     elif through and op == "add":

@@ -193,3 +193,39 @@ def stamp(out: Any, t: Any, x: Any, y: Any, p: Any, low: Any, high: Any, first: 
             for j in range(z - i):
                 out[k, index[j]] = t[i + j]
     return True
+
+
+@compiled
+def fill(
+    lows: Any, highs: Any, t: Any, begin: Any, end: Any, origin: Any, reach: Any,
+    window: int, stride: int, parts: bool, ordered: bool,
+) -> None:  # fmt: skip
+    """Positions of the first event of each frame and just after its last."""
+    n = len(lows)
+    for b in range(len(begin)):
+        a, z, span = begin[b], end[b], reach[b]
+        for k in range(n):
+            low, high = k * stride, k * stride + window
+            if parts:  # k span / n, rounded up, where k span might not fit
+                low = span // n * k + (span % n * k + n - 1) // n
+                high = span // n * (k + 1) + (span % n * (k + 1) + n - 1) // n
+            for side in range(2):
+                d = min(low if side == 0 else high, span)
+                if ordered:
+                    at = a + d
+                else:
+                    at, top = a, z  # the first event not before origin + d
+                    if k and side == 0:
+                        at = lows[k - 1, b]
+                    elif side == 1:
+                        at = lows[k, b]
+                    while at < top:
+                        middle = (at + top) // 2
+                        if t[middle] < origin[b] + d:
+                            at = middle + 1
+                        else:
+                            top = middle
+                if side == 0:
+                    lows[k, b] = at
+                else:
+                    highs[k, b] = at

@@ -149,7 +149,7 @@ def failed(format: str, number: int, data: bytes, why: str, tally: Counter[str])
 
 def watch(format: str, files: int, seed: int, found: dict[str, list[bytes]]) -> bool:
     """Runs the files of a format and watches; True if none hung or ended the process."""
-    shared, begin, good = mmap.mmap(-1, 16), 0, True
+    shared, begin, good, hung = mmap.mmap(-1, 16), 0, True, 0
     while begin < files:
         child = os.fork()
         if not child:
@@ -174,7 +174,10 @@ def watch(format: str, files: int, seed: int, found: dict[str, list[bytes]]) -> 
             how = "hung" if status == signal.SIGKILL else f"ended the process with {status}"
             Path(f"fuzz-{format}-{now}.bin").write_bytes(case(now, seed, format, found)[0])
             print(f"FAILED {format} file {now} {how}, kept as fuzz-{format}-{now}.bin", flush=True)
+            hung += 1
         begin = now + 1
+        if hung == 3:
+            return False
     return good
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from urllib.parse import quote
 
 from . import ros
@@ -76,7 +77,7 @@ def _rows(run: Pass, database: sqlite3.Connection, last: int) -> list[tuple[int,
     """The next rows. Over damage, when skipping, to a row some way behind it, farther each time."""
     step = 0
     while True:
-        query = "SELECT id, topic_id, data FROM messages WHERE id > ? ORDER BY id LIMIT ?"
+        query = "SELECT rowid, topic_id, data FROM messages WHERE rowid > ? ORDER BY rowid LIMIT ?"
         try:
             rows = database.execute(query, (last + step, 1 if step else _ROWS)).fetchall()
         except _ERRORS as error:
@@ -87,6 +88,9 @@ def _rows(run: Pass, database: sqlite3.Connection, last: int) -> list[tuple[int,
             if step > 1 << 40:
                 return []
             continue
+        places = [last, *(row[0] for row in rows)]
+        if any(not isinstance(b, int) or b <= a for a, b in pairwise(places)):
+            raise EventFormatError("the rows of the messages are not in order", offset=last)
         good = [row for row in rows if isinstance(row[1], int) and isinstance(row[2], bytes)]
         if len(good) < len(rows) and not run.skip:
             raise EventFormatError("a row of the messages is not of the right types", offset=last)

@@ -27,6 +27,7 @@ from .store import store, whole
 
 _SCHEMA = 1
 _DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, NotImplementedError, OverflowError)
+_ROOM = 1 << 24
 _END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock -> place of the end of the file in it
 _SORTED = ("ms_to_idx", "prophesee/left/ms_map_idx", "CD/indexes")  # indexes that only sorted events have
 
@@ -54,12 +55,12 @@ class _Padded(io.RawIOBase):
 
 
 def _missing(source: Source) -> int:
-    """How many bytes the file lacks of what its superblock says."""
+    """How many bytes the file lacks of what its superblock says, if it is not beyond belief."""
     place = _END.get(source.head[8] if len(source.head) > 8 else -1)
     if place is None or len(source.head) < place + 8 or source.size is None:
         return 0
     (end,) = struct.unpack_from("<Q", source.head, place)
-    return max(int(end) - source.size, 0) if end < 1 << 48 else 0
+    return max(int(end) - source.size, 0) if end < 4 * source.size + _ROOM else 0
 
 
 @contextmanager

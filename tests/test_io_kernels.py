@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eventsnn.io
-from eventsnn.io import drive
+from eventsnn.events import Events
+from eventsnn.io import ahead, drive
+from eventsnn.io import recording as recording_room
 
 SENSORS = [None, (64, 48), (33, 40), (2048, 5)]
 COUNTS = ("wraps", "outside", "early", "other")
@@ -142,6 +146,80 @@ def test_a_kernel_decodes_and_counts_like_its_slow_decoder(format, data):
         before, after = (slow([int(w) for w in flat[:n]], *(sensor or (limit, limit))) for n in (place, place + 1))
         assert (len(before[0]), before[1]["outside"]) == (caught.value.event, 0)
         assert after[1]["outside"]
+
+
+def long_file(format, damage, rng):
+    """Some 60 blocks of 2^14 bytes, with roll-overs, steps back, other words and pixels outside where asked for."""
+    n = 120_000
+    pixels = rng.integers(0, 60, n), rng.integers(0, 40, n), rng.integers(0, 2, n)
+    times = np.cumsum(rng.integers(0, 3, n)) + 1000
+    odd = np.flatnonzero(rng.random(n) < 3e-4)
+    if damage == "steps":
+        times[odd] -= 500
+    if damage == "outside":
+        pixels[0][odd] = 100
+    if damage == "leaps":
+        times += np.cumsum(np.isin(np.arange(n), odd[:9])) * 5 * 2**31
+    x, y, p = pixels
+    if format == "DAT":
+        return b"% Version 2\n% end\n\x0c\x08" + (p << 60 | y << 46 | x << 32 | times & 0xFFFFFFFF).tobytes()
+    high = times >> 6
+    changed = np.diff(high, prepend=-1) != 0
+    words = np.empty((n, 2), np.int64)
+    words[:, 0] = 8 << 28 | high & 0xFFFFFFF
+    words[:, 1] = p << 28 | (times & 63) << 22 | x << 11 | y
+    if damage == "others":
+        words[odd, 0], changed[odd] = 0xE << 28, True
+    keep = np.stack([changed, np.ones(n, bool)], 1)
+    return b"% evt 2.0\n% end\n" + words[keep].astype("<u4").tobytes()
+
+
+@pytest.mark.parametrize("damage", ["none", "steps", "outside", "leaps", "others"])
+@pytest.mark.parametrize("format", ["EVT2", "DAT"])
+def test_two_threads_read_what_one_reads(format, damage, tmp_path, monkeypatch):
+    path = tmp_path / "long"
+    path.write_bytes(long_file(format, damage, np.random.default_rng(5)))
+    monkeypatch.setattr(drive, "BLOCK", 1 << 14)
+    taken = []
+    take = ahead.Ahead.take
+    monkeypatch.setattr(ahead.Ahead, "take", lambda *args: taken.append(take(*args)) or taken[-1])
+    found = []
+    for cores in (1, 2):
+        monkeypatch.setattr(ahead, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(ahead.torch, "get_num_threads", lambda: 2)
+        recording = eventsnn.io.open(path, sensor=(64, 48), on_error="skip")
+        whole = recording.read()
+        reports = [recording.report]
+        for parts in (recording, recording.chunks(1000)):
+            held = list(parts)  # nothing of what is held may be written over
+            reports.append(recording.report)
+            assert Events.concatenate(held) == whole
+        assert reports[0] == reports[1] == reports[2]
+        try:
+            eventsnn.io.read(path, sensor=(64, 48))
+            error = None
+        except eventsnn.io.EventFormatError as caught:
+            error = str(caught)
+        found.append((reports[0], error, whole))
+    assert (found[0][1] is None) == (damage != "outside")
+    assert found[0][:2] == found[1][:2]
+    assert found[0][2] == found[1][2]
+    assert sum(each is not None for each in taken) > 20
+
+
+def test_a_pass_that_ends_early_ends_its_thread(tmp_path, monkeypatch):
+    path = tmp_path / "long"
+    path.write_bytes(long_file("DAT", "none", np.random.default_rng(5)))
+    monkeypatch.setattr(drive, "BLOCK", 1 << 14)
+    monkeypatch.setattr(recording_room, "_NATURAL", 100)
+    monkeypatch.setattr(ahead, "_cores", lambda: 2)
+    monkeypatch.setattr(ahead.torch, "get_num_threads", lambda: 2)
+    parts = iter(eventsnn.io.open(path))
+    next(parts)
+    names = {thread.name for thread in threading.enumerate()}
+    assert any(name.startswith("eventsnn-io") for name in names)
+    parts.close()
+    assert not any(thread.name.startswith("eventsnn-io") for thread in threading.enumerate())
 
 
 def test_wide_stores_write_their_places_and_no_others():

@@ -10,35 +10,45 @@ import numpy as np
 from ..events import Events
 
 DTYPES = (np.int64, np.int16, np.int16, np.uint8)
+_SLACK = 1 << 12
 
 
 class Columns:
-    """Growing ``t, x, y, p``. ``capacity`` is a first guess; memory that is never written costs nothing.
+    """Growing ``t, x, y, p``. Where ``whole`` they are to hold all events of a file, of which ``share`` is in so far.
 
     Memory that was taken is used again once nobody else holds a view of it: writing to warm memory is far faster.
     """
 
-    def __init__(self, sensor: tuple[int, int] | None, capacity: int = 0) -> None:
+    def __init__(self, sensor: tuple[int, int] | None, whole: bool = False) -> None:
         self.sensor, self.count = sensor, 0
+        self.share, self._whole = 0.0, whole
         self.last: int | None = None  # time of the last event, also across take
-        self._arrays = [np.empty(capacity, dtype) for dtype in DTYPES]
+        self._arrays = [np.empty(0, dtype) for dtype in DTYPES]
         self._taken: list[list[Any]] = []
 
     def space(self, count: int) -> list[Any]:
         """Views after the last event, each of at least that length."""
         if self.count + count > len(self._arrays[0]):
-            arrays = self._room(max(self.count + count, self.count * 3 // 2))
+            needed = self.count + count
+            arrays = self._grown(needed) if self._whole and self.share else self.room(max(needed, self.count * 3 // 2))
             for new, old in zip(arrays, self._arrays, strict=True):
                 new[: self.count] = old[: self.count]
             self._arrays = arrays
         return [array[self.count :] for array in self._arrays]
 
-    def _room(self, count: int) -> list[Any]:
-        for arrays in self._taken:
+    def _grown(self, needed: int) -> list[Any]:
+        """Room for a whole file that goes on as it began; memory that is never written costs nothing."""
+        try:
+            return self.room(max(needed, int(self.count / self.share * 1.02) + _SLACK))
+        except MemoryError:  # it cannot be so much
+            return self.room(max(needed, self.count * 3 // 2))
+
+    def room(self, count: int) -> list[Any]:
+        """Four arrays of at least that length, of which nobody else has a view."""
+        for place, arrays in enumerate(self._taken):
             # held by our list and by getrefcount's own argument: a view of anybody's would be one more
             if len(arrays[0]) >= count and all(sys.getrefcount(arrays[i]) == 2 for i in range(4)):
-                self._taken.remove(arrays)
-                return arrays
+                return self._taken.pop(place)
         return [np.empty(count, dtype) for dtype in DTYPES]
 
     def append(self, columns: Any) -> list[Any]:
@@ -50,9 +60,20 @@ class Columns:
         self.count += count
         return copies
 
+    def adopt(self, arrays: list[Any], count: int) -> None:
+        """Puts the first ``count`` items of arrays that are ours behind the last event, without a copy if it can."""
+        if self.count:
+            self.append([array[:count] for array in arrays])
+        else:
+            self._arrays, arrays, self.count = arrays, self._arrays, count
+        self._keep(arrays)
+
+    def _keep(self, arrays: list[Any]) -> None:
+        self._taken = [*self._taken[-3:], arrays]
+
     def take(self) -> Events:
         """Everything so far as Events; what comes next goes into other memory for as long as these are in use."""
         events = Events(*(array[: self.count] for array in self._arrays), sensor=self.sensor)
-        self._taken = [*self._taken[-1:], self._arrays]
+        self._keep(self._arrays)
         self._arrays, self.count = [np.empty(0, dtype) for dtype in DTYPES], 0
         return events

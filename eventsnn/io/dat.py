@@ -3,8 +3,8 @@
     version 2: x 13..0, y 27..14, p 28          version 1 (ATIS 304x240): x 8..0, y 16..9, p 17
 
 After the text header stand an event type byte (0 or 12: pixel events) and the record size, 8; files without a header
-have neither; type 14 is a file of external triggers. Time rolls over every 2^32 us. Source: Prophesee, "DAT file format"
-(2020); OpenEB's dat_tools.
+have neither; type 14 is a file of external triggers. Time rolls over every 2^32 us. Source: Prophesee, "DAT file
+format" (2020); OpenEB's dat_tools.
 """
 
 from __future__ import annotations
@@ -71,7 +71,15 @@ def decode(run: Pass) -> Iterator[None]:
         return iter(())
     x_bits, y_bits = run.header.layout["bits"]
     own = {"epoch": run.header.layout["base"], "stamp": 0, "x_bits": x_bits, "y_bits": y_bits}
-    return drive(run, _decode, (1 << x_bits, 1 << y_bits), own, word="<u8")
+    return drive(run, _decode, (1 << x_bits, 1 << y_bits), own, word="<u8", foresee=_foresee)
+
+
+@compiled
+def _foresee(words: Any, state: Any) -> bool:
+    s = state[0]
+    s.stamp = np.int64(words[-1] & np.uint64(0xFFFFFFFF))
+    s.last = s.epoch + s.stamp
+    return True
 
 
 @compiled

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from .ahead import second_thread
 from .errors import CutShort, EventFormatError
 from .header import Header
 from .reading import Mark, Pass, Report
 
-BLOCK = 1 << 19
-_SPACE = 1 << 17
+BLOCK = 1 << 20
+_SPACE = 1 << 18
 _COUNTS = {"back": "steps_back", "wraps": "wraps", "outside": "outside", "early": "early", "other": "other"}
 _STATE = ("skip", "width", "height", "last", "fault", "fault_x", "fault_y", *_COUNTS)
 OUTSIDE = 1  # the fault every kernel may report
@@ -34,20 +35,40 @@ def drive(
     most: int = 1,
     end: bytes = b"",
     reasons: Mapping[int, str] | None = None,
+    foresee: Callable[[Any, Any], bool] | None = None,
 ) -> Iterator[None]:
     """Decodes all of the source into the columns, yielding after every stretch.
 
     ``limit`` bounds the coordinates where the sensor is not known, ``own`` are the format's fields of the state,
     ``word`` is the unit of the kernel's input (big-endian ones are swapped first), ``record`` the smallest record in
     words, ``most`` the most events of one word, ``end`` the last record's last byte, which may be missing.
+
+    ``foresee(words, state) -> bool`` sets the state as it will most likely be after these words; False where nothing
+    can be said. With it two threads decode.
     """
     columns, report, state = run.columns, run.report, _state(run, limit, own)
     dtype = np.dtype(word)
     buffer: Any = np.empty(BLOCK, np.uint8)
     kept = 0
     report.last_good = base = run.mark.offset if run.mark else run.header.offset
-    with run.source.reader(base) as reader:
+
+    def book(used: int, made: int) -> None:
+        report.events += made
+        report.last_good = base + used * dtype.itemsize
+        columns.share = report.last_good / (run.source.size or np.inf)
+        _count(report, state)
+        if state["fault"][0]:
+            raise _error(state, run.header, report, reasons or {})
+        run.mark = Mark(report.last_good, state.tobytes())
+
+    decoder = (kernel, foresee, dtype, ("last", *own), _COUNTS)
+    with run.source.reader(base) as reader, second_thread(run, BLOCK, *decoder) as ahead:
         while True:
+            while ahead and not kept and (done := ahead.take(base, state, columns)):
+                book(*done)
+                yield
+                base = report.last_good
+                reader.seek(base)
             got = reader.readinto(memoryview(buffer)[kept:])
             filled = kept + got
             at_end = filled < len(buffer)
@@ -62,13 +83,8 @@ def drive(
                 room = min(_SPACE, (len(words) - used) * most // record + 1) + most
                 moved, made = kernel(words[used:], state, *columns.space(room))
                 columns.count += made
-                report.events += made
                 used += moved
-                _count(report, state)
-                report.last_good = base + used * dtype.itemsize
-                if state["fault"][0]:
-                    raise _error(state, run.header, report, reasons or {})
-                run.mark = Mark(report.last_good, state.tobytes())
+                book(used, made)
                 yield
                 if not moved and not made:
                     break

@@ -31,7 +31,19 @@ def start(source: Source) -> Header:
 
 
 def decode(run: Pass) -> Iterator[None]:
-    return drive(run, _decode, (2048, 2048), {"epoch": run.header.layout["base"], "high": -1}, word="<u4")
+    own = {"epoch": run.header.layout["base"], "high": -1}
+    return drive(run, _decode, (2048, 2048), own, word="<u4", foresee=_foresee)
+
+
+@compiled
+def _foresee(words: Any, state: Any) -> bool:
+    s = state[0]
+    for i in range(len(words) - 1, -1, -1):
+        if words[i] >> 28 == 8:
+            s.high = np.int64(words[i] & 0xFFFFFFF) << 6
+            s.last = s.epoch + s.high + np.int64(words[-1] >> 22 & 0x3F)
+            return True
+    return False
 
 
 @compiled

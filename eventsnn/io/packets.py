@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import numpy as np
+
 from .errors import CutShort, EventFormatError
 from .reading import Mark, Pass
 from .source import Reader
@@ -44,6 +46,7 @@ def walk(
         if packet is None:
             return
         run.mark = Mark(reader.offset)
+        run.columns.share = reader.offset / (run.source.size or np.inf)
         yield offset, packet
 
 

@@ -112,7 +112,7 @@ class Recording:
 
     def read(self) -> Events:
         """All events."""
-        columns = Columns(self.sensor, self._header.most or 0)
+        columns = Columns(self.sensor, whole=True)
         for _ in self._fill(columns):
             pass
         return columns.take()

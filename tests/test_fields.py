@@ -451,7 +451,11 @@ def test_normalization_factors():
         (lambda: spatial_receptive_fields_with_derivatives(torch.ones(2, 5), 5), "seven columns scale, angle"),
         (lambda: gaussian_kernel(5, -torch.eye(2), 0, 0), "determinant of c must be positive|c must"),
         (lambda: gaussian_kernel(5, torch.tensor([[1.0, 2.0], [2.0, 1.0]]), 0, 0), "must be positive, got -3"),
-        (lambda: gaussian_kernel(5, torch.eye(2), 0, 0, q=-1.0), "q must be at least 0, got -1"),
+        (
+            lambda: gaussian_kernel(5, torch.eye(2), 0, 0, q=-1.0),
+            "q must be at least .Cxy. and at most the smaller variance, got -1",
+        ),
+        (lambda: gaussian_kernel(5, torch.eye(2), 0, 0, q=1.5), "at most the smaller variance, got 1.5"),
         (lambda: gaussian_kernel(5, torch.eye(2), 0, 0, domain=-1), "domain must be positive"),
         (lambda: truncation_radius(-1.0), "scale must be positive"),
         (lambda: truncation_radius(1.0, 1.5), "epsilon must lie between 0 and 1"),
@@ -1328,3 +1332,12 @@ def test_temporal_modules_on_a_gpu(make_field, shape):
         assert state.v.is_cuda
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+def test_a_covariance_beyond_the_condition_for_positivity_is_said():
+    c = covariance_matrix(1.0, 0.3, 0.6)
+    with pytest.warns(UserWarning, match=r"\|Cxy\| = 0.424 and variances down to 0.38"):
+        kernel = gaussian_kernel(9, c, 0, 0)
+    assert kernel.min() < 0
+    assert kernel.sum().item() == pytest.approx(1, abs=1e-4)
+    assert gaussian_kernel(9, covariance_matrix(2.4, 1.0, torch.pi / 8), 0, 0).min() >= 0

@@ -12,6 +12,7 @@ affine Gaussian derivative model for visual receptive fields, arXiv 1701.02127.
 """
 
 import math
+import warnings
 from contextlib import nullcontext
 from statistics import NormalDist
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..constant import constant
-from .values import require, require_choice, tensors, work_dtype
+from .values import readable, require, require_choice, tensors, work_dtype
 
 KERNELS = ("discrete", "sampled")
 
@@ -63,7 +64,8 @@ def gaussian_kernel(
     it is not renormalised, the part of its unit mass outside the window is missing. `q` overrides Q = |Cxy|.
     "sampled" is the density at `linspace(-domain, domain, size)` (domain 8 if not given), not divided by its sum.
 
-    Raises ValueError for an even size ("discrete"), a covariance that is not positive definite, a negative q.
+    Raises ValueError for an even size ("discrete"), a covariance that is not positive definite, a q that breaks the
+    condition for positivity; warns where c itself breaks it.
 
     >>> gaussian_kernel(3, torch.eye(2), 0.0, 0.0)
     tensor([[0.0432, 0.0968, 0.0432],
@@ -83,9 +85,18 @@ def gaussian_kernel(
     if kernel == "sampled":
         exponent = sampled_exponent(cxx, cxy, cyy, x, y, size, 8 if domain is None else domain)
         return (exponent.exp() / (2 * torch.pi * torch.linalg.det(c.to(work)).sqrt()[..., None, None])).to(c.dtype)
+    least = torch.minimum(cxx, cyy)
     if q is not None:
         q = tensors(q, c)[0].to(work)
-        require("q", "at least 0", q, q >= 0)
+        require("q", "at least |Cxy| and at most the smaller variance", q, (q >= cxy.abs()) & (q <= least))
+    elif readable(cxy) and bool((cxy.abs() > least).any()):
+        worst = int((cxy.abs() - least).argmax())
+        given = f"|Cxy| = {cxy.abs().flatten()[worst]:.3g} and variances down to {least.flatten()[worst]:.3g}"
+        warnings.warn(
+            f"c has {given}: where |Cxy| is above the smaller variance a narrow kernel has slightly negative values; "
+            "its sum and covariance stay exact. Ratios of standard deviations up to 2.41 have none at any angle",
+            stacklevel=2,
+        )
     pitch = 1.0 if domain is None else 2 * domain / (size - 1)
     cxx, cxy, cyy = cxx / pitch**2, cxy / pitch**2, cyy / pitch**2
     return discrete_gaussian(cxx, cxy, cyy, x / pitch, y / pitch, size, q).to(c.dtype)

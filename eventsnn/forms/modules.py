@@ -90,6 +90,8 @@ class Form(nn.Module):
         raise NotImplementedError
 
     def _matrices(self) -> Matrices:
+        if "hidden_size" not in self.__dict__:  # no weights: a module's search for what it has not is slow
+            return Matrices()
         w, r, g = (getattr(self, name, None) for name in ("input_weights", "recurrent_weights", "g_coupling"))
         if r is not None and not self.autapses:
             r = torch.diagonal_scatter(r, r.new_zeros(r.shape[0]))

@@ -127,7 +127,8 @@ def run(
             step = functools.partial(reset_step, step=step)
             output, state = scan(step, (values, mask), state, (params, initial), **keywords)
 
-    output, state = output.to(x.dtype), map_state(lambda value: value.to(x.dtype), state)
+    if x.dtype != site.dtype:
+        output, state = output.to(x.dtype), map_state(lambda value: value.to(x.dtype), state)
     return sparsify(output, state) if input_tensor.is_sparse else (output, state)
 
 

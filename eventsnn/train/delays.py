@@ -1,0 +1,59 @@
+"""Linear connections whose delays are learned."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv1d
+
+
+class DelayLinear(nn.Module):
+    """Every weight with a delay of its own, learned, of at most ``max_delay`` steps.
+
+        y_i(t) = b_i + sum_j w_ij sum_k g(k - d_ij) x_j(t - k),    k = 0..max_delay
+        g(u) = exp(-u^2 / (2 sigma^2)), normalised over k
+
+    x ``[T, B, in_features] -> ([T, B, out_features], state)``; the state is the last ``max_delay`` inputs. Delays ``d``
+    are in steps; ``anneal(progress)`` narrows sigma from max_delay / 2 at progress 0 to 0.5 at 1/4 and after.
+    Hammouamri, Khalfaoui-Hassani, Masquelier, "Learning delays in spiking neural networks using dilated convolutions
+    with learnable spacings" (2024).
+
+    >>> layer = DelayLinear(1, 1, max_delay=4)
+    >>> with torch.no_grad():
+    ...     _ = layer.delay.fill_(3), layer.weight.fill_(1), layer.bias.fill_(0)
+    >>> layer.anneal(1.0)
+    >>> layer(torch.eye(6)[0].reshape(6, 1, 1))[0].argmax().item()
+    3
+    """
+
+    is_stateful = True
+
+    def __init__(self, in_features: int, out_features: int, max_delay: int = 25) -> None:
+        if max_delay < 1:
+            raise ValueError(f"max_delay must be at least 1 step, got {max_delay}")
+        super().__init__()
+        self.max_delay = max_delay
+        self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-1, 1) * in_features**-0.5)
+        self.delay = nn.Parameter(torch.rand(out_features, in_features) * max_delay)
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        self.anneal(0.0)
+
+    def anneal(self, progress: float) -> None:
+        """Set sigma for a training that has come so far, 0 to 1."""
+        start, end = max(self.max_delay / 2, 0.5), 0.5
+        self.sigma = start * (end / start) ** min(4 * progress, 1.0)
+
+    def kernel(self) -> Tensor:
+        """Weights ``[out_features, in_features, max_delay + 1]``, the longest delay first."""
+        k = torch.arange(self.max_delay, -1, -1, device=self.delay.device)
+        delay = self.delay.clamp(0, self.max_delay)[..., None]
+        return self.weight[..., None] * (-((k - delay) ** 2) / (2 * self.sigma**2)).softmax(-1)
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        past = x.new_zeros(self.max_delay, *x.shape[1:]) if state is None else state
+        whole = torch.cat([past, x])
+        y = conv1d(whole.permute(1, 2, 0), self.kernel(), self.bias)
+        return y.permute(2, 0, 1), whole[len(x) :]
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[1]}, {self.weight.shape[0]}, max_delay={self.max_delay}"

@@ -1,23 +1,32 @@
 """Event files: decoding rate of eventsnn against other readers, each in a process of its own.
 
     python benchmarks/files.py [--events 20000000] [--python OTHER/bin/python ...] [--formats EVT2 DAT]
+    python benchmarks/files.py --large FILE
 
 Two synthetic recordings (rows of moving edges, uniformly random pixels) are written in each format by eventsnn. Every
 reader first has to give the same columns; then the best of five passes over the file counts, with no work done on the
-events. The ratio is that of eventsnn's events per second of CPU time to the reader's. ``--python`` names further
-interpreters that have peers installed: expelliarmus, evutils, evt3, faery, aedat, dv-processing, evlib, tonic.
+events. Readers give the events either in parts, in memory that is used again, or whole, in memory of their own; a ratio
+is that of eventsnn in the same manner on one core, in events per second of CPU time, except for the rows "both cores",
+which compare wall time and stand against the fastest row of others. Peak memory is what reading adds to the process.
+``--python`` names further interpreters that have peers installed: expelliarmus, evutils, evt3, faery, aedat,
+dv-processing, evlib, tonic. ``--large`` goes through one file and tells memory, time to the first events and what
+the reading leaves of torch's speed.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
+import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +50,8 @@ def ours_whole(path: str, _: str) -> Iterator[Columns]:
 
 
 def records(array: Any) -> Columns:
-    return array["t"], array["x"], array["y"], array["on" if "on" in array.dtype.names else "p"]
+    names = getattr(getattr(array, "dtype", None), "names", None) or ()
+    return array["t"], array["x"], array["y"], array["on" if "on" in names else "p"]
 
 
 def expelliarmus(path: str, format: str) -> Iterator[Columns]:
@@ -53,8 +63,21 @@ def expelliarmus(path: str, format: str) -> Iterator[Columns]:
 def evutils(path: str, _: str) -> Iterator[Columns]:
     from evutils.io import EventReader
 
-    for events in EventReader(path, n_events=1_000_000, reuse_buffers=True):
-        yield events["t"], events["x"], events["y"], events["p"]
+    for events in EventReader(path, n_events=1_000_000):
+        yield records(events)
+
+
+def evutils_reuse(path: str, _: str) -> Iterator[Columns]:
+    from evutils.io import EventReader
+
+    for events in EventReader(path, delta_t=500_000, reuse_buffers=True):  # 10^6 events in our files
+        yield records(events)
+
+
+def evutils_whole(path: str, _: str) -> Iterator[Columns]:
+    from evutils.io import EventReader
+
+    yield records(EventReader(path, mode="all", max_events=1 << 28).read_all())
 
 
 def evt3(path: str, _: str) -> Iterator[Columns]:
@@ -99,17 +122,21 @@ def tonic(path: str, _: str) -> Iterator[Columns]:
     yield records(read_mnist_file(path, np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])))
 
 
-READERS: dict[str, tuple[Callable[[str, str], Iterator[Columns]], tuple[str, ...]]] = {
-    "eventsnn": (ours, tuple(SUFFIXES)),
-    "eventsnn read": (ours_whole, tuple(SUFFIXES)),
-    "expelliarmus": (expelliarmus, ("EVT2", "EVT3", "DAT")),
-    "evutils": (evutils, ("EVT2", "EVT3", "DAT", "AEDAT4")),
-    "evt3": (evt3, ("EVT3",)),
-    "faery": (faery, ("EVT2", "EVT3", "DAT", "AEDAT4", "ES")),
-    "aedat": (aedat, ("AEDAT4",)),
-    "dv_processing": (dv_processing, ("AEDAT4",)),
-    "evlib": (evlib, ("EVT2", "EVT3", "AEDAT4")),
-    "tonic": (tonic, ("N-MNIST",)),
+EVT = ("EVT2", "EVT3", "DAT")
+READERS: dict[str, tuple[Callable[[str, str], Iterator[Columns]], str, tuple[str, ...]]] = {
+    "eventsnn": (ours, "parts", tuple(SUFFIXES)),
+    "eventsnn, both cores": (ours, "both cores", ("EVT2", "DAT")),
+    "evutils": (evutils, "parts", (*EVT, "AEDAT4")),
+    "evutils, buffers reused": (evutils_reuse, "parts", (*EVT, "AEDAT4")),
+    "faery": (faery, "parts", (*EVT, "AEDAT4", "ES")),
+    "aedat": (aedat, "parts", ("AEDAT4",)),
+    "dv_processing": (dv_processing, "parts", ("AEDAT4",)),
+    "eventsnn whole": (ours_whole, "whole", tuple(SUFFIXES)),
+    "evutils whole": (evutils_whole, "whole", (*EVT, "AEDAT4")),
+    "expelliarmus": (expelliarmus, "whole", EVT),
+    "evt3": (evt3, "whole", ("EVT3",)),
+    "evlib": (evlib, "whole", ("EVT2", "EVT3", "AEDAT4")),
+    "tonic": (tonic, "whole", ("N-MNIST",)),
 }
 
 
@@ -127,9 +154,21 @@ def synthetic(kind: str, count: int) -> Iterator[Any]:
         yield Events(t, x.astype(np.int16), y.astype(np.int16), p.astype(np.uint8), sensor=(640, 480))
 
 
+def memory(field: str) -> float:
+    """A field of the process's status in MB."""
+    return int(Path("/proc/self/status").read_text().partition(field)[2].split()[0]) / 1024
+
+
 def job(reader: str, format: str, path: str) -> dict[str, Any]:
     """Measures one reader on one file in this process."""
-    read = READERS[reader][0]
+    read, manner, _ = READERS[reader]
+    if reader.startswith("eventsnn") and manner != "both cores":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    importlib.import_module({"eventsnn": "eventsnn.io"}.get(name := re.split(r"[, ]", reader)[0], name))
+    before = memory("VmRSS:")
+    for _ in read(path, format):
+        pass
+    peak = memory("VmHWM:") - before
     sums = [hashlib.sha256() for _ in range(4)]
     count = 0
     for columns in read(path, format):
@@ -142,15 +181,71 @@ def job(reader: str, format: str, path: str) -> dict[str, Any]:
         for _ in read(path, format):
             pass
         cpu, wall = min(cpu, time.process_time() - begun), min(wall, time.perf_counter() - started)
-    status = Path("/proc/self/status").read_text()
-    peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        if wall > 2:
+            break
     return {
-        "cpu": cpu,
-        "wall": wall,
-        "count": count,
+        "cpu": count / cpu / 1e6,
+        "wall": count / wall / 1e6,
         "columns": [digest.hexdigest()[:12] for digest in sums],
         "peak": peak,
     }
+
+
+def large(path: str) -> None:
+    """Memory, time to the first events, and torch's speed before, beside and after the reading of one file."""
+    import threading
+
+    import torch
+
+    import eventsnn.io
+
+    with eventsnn.io.open(path) as recording:  # compiles the kernels
+        next(iter(recording))
+    values = torch.rand(1 << 22)
+
+    def torch_time() -> float:
+        times = []
+        for _ in range(30):
+            started = time.perf_counter()
+            values.sin().sum()
+            times.append(time.perf_counter() - started)
+        return float(np.median(times)) * 1e3
+
+    before = memory("VmRSS:")
+    rates = [torch_time()]
+    started = time.perf_counter()
+    parts = iter(eventsnn.io.open(path))
+    next(parts)
+    first = time.perf_counter() - started
+    del parts
+    begun, started, count = time.process_time(), time.perf_counter(), 0
+    for events in eventsnn.io.open(path):
+        count += len(events)
+    cpu, wall = time.process_time() - begun, time.perf_counter() - started
+    peak = memory("VmHWM:") - before
+    rates.append(torch_time())
+    stop = threading.Event()
+
+    def reading() -> None:
+        while not stop.is_set():
+            for _ in eventsnn.io.open(path):
+                if stop.is_set():
+                    return
+
+    beside = threading.Thread(target=reading)
+    beside.start()
+    rates.append(torch_time())
+    stop.set()
+    beside.join()
+    print(f"{Path(path).stat().st_size / 1e9:.2f} GB, {count:,} events: {count / wall / 1e6:.0f} M events/s wall,")
+    print(
+        f"{count / cpu / 1e6:.0f} M events/s CPU; first events after {first * 1e3:.1f} ms; {peak:.0f} MB more memory;"
+    )
+    print(
+        "torch, {} threads: {:.2f} ms before, {:.2f} ms after, {:.2f} ms beside the reading".format(
+            torch.get_num_threads(), *rates
+        )
+    )
 
 
 def measure(pythons: list[str], reader: str, format: str, path: Path) -> dict[str, Any] | None:
@@ -170,37 +265,45 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000_000)
     parser.add_argument("--python", nargs="*", default=[])
     parser.add_argument("--formats", nargs="*", default=list(SUFFIXES))
+    parser.add_argument("--large")
     parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
         print(json.dumps(job(*arguments.job)))
-        return
+    elif arguments.large:
+        large(arguments.large)
+    else:
+        compare(arguments.events, [sys.executable, *arguments.python], arguments.formats)
+
+
+def compare(events: int, pythons: list[str], formats: list[str]) -> None:
     import eventsnn.io
 
-    print("| format | events | reader | M events/s CPU | M events/s wall | peak MB | columns | eventsnn / reader |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| format | events | reader | gives | M events/s CPU | M events/s wall | MB | columns | eventsnn / reader |")
+    print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for format in arguments.formats:
-            for kind in ("rows", "random"):
-                path = Path(folder) / f"{kind}{SUFFIXES[format]}"
-                eventsnn.io.write(path, synthetic(kind, arguments.events), format=format)
-                truth = None
-                for reader, (_, known) in READERS.items():
-                    found = (
-                        measure([sys.executable, *arguments.python], reader, format, path) if format in known else None
-                    )
-                    if found is None:
-                        continue
-                    truth = truth or found
-                    wrong = [n for n, a, b in zip("txyp", found["columns"], truth["columns"], strict=True) if a != b]
-                    rates = [found["count"] / found[clock] / 1e6 for clock in ("cpu", "wall")]
-                    ratio = truth["count"] / truth["cpu"] / 1e6 / rates[0]
-                    print(
-                        f"| {format} | {kind} | {reader} | {rates[0]:.0f} | {rates[1]:.0f} | {found['peak']:.0f} "
-                        f"| {'differ in ' + ', '.join(wrong) if wrong else 'equal'} | {ratio:.2f} |",
-                        flush=True,
-                    )
-                path.unlink()
+        for format, kind in product(formats, ("rows", "random")):
+            path = Path(folder) / f"{kind}{SUFFIXES[format]}"
+            eventsnn.io.write(path, synthetic(kind, events), format=format)
+            found = {
+                reader: result
+                for reader, (_, _, known) in READERS.items()
+                if format in known and (result := measure(pythons, reader, format, path))
+            }
+            path.unlink()
+            truth, whole = found["eventsnn"], found["eventsnn whole"]
+            others = [result["cpu"] for reader, result in found.items() if not reader.startswith("eventsnn")]
+            for reader, result in found.items():
+                manner = READERS[reader][1]
+                wrong = [n for n, a, b in zip("txyp", result["columns"], truth["columns"], strict=True) if a != b]
+                ratio = (whole if manner == "whole" else truth)["cpu"] / result["cpu"]
+                if manner == "both cores":
+                    ratio = result["wall"] / max(others)
+                print(
+                    f"| {format} | {kind} | {reader} | {manner} | {result['cpu']:.0f} | {result['wall']:.0f} "
+                    f"| {result['peak']:.0f} | {'differ in ' + ', '.join(wrong) if wrong else 'equal'} | {ratio:.2f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def walk(
         if packet is None:
             return
         run.mark = Mark(reader.offset)
-        run.columns.share = reader.offset / (run.source.size or np.inf)
+        run.columns.share = offset / (run.source.size or np.inf)  # without the packet in hand
         yield offset, packet
 
 

@@ -21,6 +21,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from torch.utils.data import DataLoader, RandomSampler
 
 import eventsnn
 from eventsnn import frames
+from eventsnn.augment import Compose, DropEvent, RandomFlipLR
 from eventsnn.datasets import Packed, load, pack
 
 BINS, BATCH, SENSOR = 30, 256, (34, 34, 2)
@@ -52,8 +54,8 @@ def drain(batches: Iterable[Any], read: bool = False) -> None:
 
 
 def rate(make: Callable[[], Iterable[Any]], samples: int, device: str, passes: int = 3, read: bool = False) -> float:
-    """Samples per second: the median of some passes, after one that warms up."""
-    drain(make())
+    """Samples per second: the median of some passes, after some batches that warm up."""
+    drain(islice(make(), 8), read)
     return samples / statistics.median(seconds(lambda: drain(make(), read), device) for _ in range(passes))
 
 
@@ -109,28 +111,29 @@ def repeated(packed: Packed, samples: int) -> Packed:
 
 def ours(path: Path, samples: int, device: str) -> Rows:
     packed = repeated(Packed.open(path, device), samples)
-    variants: dict[str, dict[str, Any]] = {
-        "packed": {},
-        "packed, in order": {"shuffle": False},
-        "packed, int16": {"dtype": torch.int16},
-    }
+    variants: dict[str, dict[str, Any]] = {"packed": {}, "packed, int16": {"dtype": torch.int16}}
     if device != "cpu":
-        variants |= {
-            "packed, unchecked": {"check": False},
-            "packed, uint8 unchecked": {"dtype": torch.uint8, "check": False},
-        }
+        variants |= {"packed, unchecked": {"check": False}}
+        variants |= {"packed, uint8, unchecked": {"dtype": torch.uint8, "check": False}}
     rows = {}
     for name, settings in variants.items():
-        batches = packed.batches(BATCH, n_bins=BINS, **{"shuffle": True, **settings})
+        batches = packed.batches(BATCH, n_bins=BINS, shuffle=True, **settings)
         rows[name] = rate(lambda batches=batches: batches, samples, device)
-        if name == "packed":
-            rows["packed, every number read"] = rate(lambda batches=batches: batches, samples, device, read=True)
+    batches = packed.batches(BATCH, n_bins=BINS, shuffle=True)
+    rows["packed, every number read"] = rate(lambda: batches, samples, device, read=True)
+    some = 40 * BATCH
+    augment = Compose([RandomFlipLR(), DropEvent((0.0, 0.3))])
+    order = RandomSampler(packed, num_samples=some // 4)
+    changed = packed.batches(BATCH, n_bins=BINS, order=order, augment=augment)
+    rows["packed, flipped and thinned"] = rate(lambda: changed, some // 4, device)
     if device == "cpu":
-        loader = packed.loader(BATCH, n_bins=BINS, shuffle=True, workers=2, dtype=torch.int16)
-        rows["packed, int16, DataLoader with 2 workers"] = rate(lambda: loader, samples, device, 1)
+        sampler = RandomSampler(packed, num_samples=some)
+        loader = packed.loader(BATCH, n_bins=BINS, sampler=sampler, workers=2, dtype=torch.int16)
+        rows["packed, int16, DataLoader, 2 workers"] = rate(lambda: loader, some, device)
     shape = (BINS, BATCH, SENSOR[2], *SENSOR[:2])
-    blank = [samples // BATCH, lambda: ((torch.zeros(shape, device=device), range(BATCH)) for _ in range(blank[0]))]
-    rows["zeros alone"] = rate(blank[1], blank[0] * BATCH, device)
+    zeros = ((lambda: ((torch.zeros(shape, device=device), None) for _ in range(40))), some)
+    rows["zeros alone"] = rate(*zeros, device)
+    rows["zeros alone, every number read"] = rate(*zeros, device, read=True)
     return rows
 
 

@@ -18,7 +18,7 @@ from eventsnn.io.atomic import whole
 
 from .card import Card, File
 
-_ARCHIVES = (".zip", ".tar.gz", ".tgz", ".gz")
+_ARCHIVES = (".zip", ".tar.gz", ".tgz")
 _DAMAGE = (zipfile.BadZipFile, tarfile.ReadError, zlib.error, EOFError)
 
 
@@ -49,7 +49,7 @@ def fetch(card: Card, root: Path, split: str, recordings: Sequence[str] = (), *,
         place = root / file.name
         _check(place, file)
         if file.name.endswith(_ARCHIVES):
-            _unpack(place, root)
+            _unpack(place)
 
 
 def _needed(card: Card, split: str, recordings: Sequence[str]) -> list[File]:
@@ -100,10 +100,11 @@ def _check(path: Path, file: File) -> None:
         )
 
 
-def _unpack(archive: Path, root: Path) -> None:
-    """Unpack an archive, and the archives in it, into ``root``; nothing appears there before all is unpacked."""
+def _unpack(archive: Path) -> None:
+    """Unpack an archive, and the archives in it, beside it; nothing appears there before all is unpacked."""
     from tonic.download_utils import extract_archive
 
+    root = archive.parent
     with tempfile.TemporaryDirectory(prefix=f".{archive.name}.", suffix=".part", dir=root) as room:
         try:
             extract_archive(str(archive), room)

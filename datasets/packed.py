@@ -99,7 +99,7 @@ class Packed:
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The recordings of a batch and their labels, as a DataLoader's worker fetches them; no event is copied."""
         index = torch.as_tensor(indices, device=self.labels.device)
-        return self.store[index if self._device.type != "cpu" else np.asarray(indices)], self.labels[index]
+        return self.store[index], self.labels[index]
 
     def batches(
         self,

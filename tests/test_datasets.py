@@ -21,6 +21,7 @@ from scipy.io import savemat
 from torch.utils.data import DistributedSampler
 
 import eventsnn.io
+from eventsnn.augment import Compose, RandomFlipLR
 from eventsnn.cli import main
 from eventsnn.datasets import Packed, Sample, cards, load, pack, trains
 from eventsnn.datasets.card import File
@@ -701,6 +702,20 @@ def test_archives_that_lie_there_are_unpacked_without_a_download(published, monk
         load("nmnist", root)
 
 
+def test_archives_are_unpacked_beside_themselves(layouts, tmp_path, monkeypatch):
+    monkeypatch.setattr("eventsnn.datasets.fetch._download", None)
+    (events,) = (known[2] for known in layouts("dsec")[1] if known[0] == "train" and known[1] == "thun_00_a")
+    name = "thun_00_a/events_left/thun_00_a_events_left.zip"
+    as_file(tmp_path / "events.h5", events)
+    (tmp_path / name).parent.mkdir(parents=True)
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.write(tmp_path / "events.h5", "events.h5")
+    (tmp_path / "events.h5").unlink()
+    dataset = load("dsec", tmp_path, recordings=["thun_00_a"])
+    assert dataset[0].events == events
+    assert (tmp_path / "thun_00_a/events_left/events.h5").is_file()
+
+
 def test_a_damaged_archive_unpacks_nothing(published, monkeypatch):
     root, served = published
     root.mkdir()
@@ -839,6 +854,15 @@ def test_augmentation_comes_before_binning(small, tmp_path):
         packed.batches(2, n_bins=3, augment=late), packed.batches(2, n_bins=3), strict=True
     ):
         assert 0 < frames.sum() < plain.sum()
+
+
+def test_augmentations_of_a_batch(small, tmp_path):
+    packed = Packed.open(pack(small, tmp_path / "train"))
+    for (frames, labels), (plain, same_labels) in zip(
+        packed.batches(2, n_bins=3, augment=Compose([RandomFlipLR(p=1.0)])), packed.batches(2, n_bins=3), strict=True
+    ):
+        assert torch.equal(frames, plain.flip(-1))
+        assert torch.equal(labels, same_labels)
 
 
 def test_spikes_in_channels(layouts, tmp_path):

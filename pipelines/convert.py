@@ -14,9 +14,11 @@ import eventsnn.io
 from eventsnn.events import Events
 from eventsnn.io.registry import named
 
+from .reading import Reading
+
 
 @dataclass(frozen=True)
-class Config:
+class Config(Reading):
     """Convert recordings into another format."""
 
     recordings: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -25,6 +27,8 @@ class Config:
     """File to write; or a folder that exists, which takes a file for each recording."""
     format: str | None = None
     """Format to write, such as EVT3 or HDF5. Default: the one that the name of the file shows."""
+    compression: str | None = None
+    """How the file is packed: HDF5 lzf, gzip, zstd or none; AEDAT4 LZ4, zstd or none. Default: the first of them."""
 
 
 def targets(config: Config) -> list[tuple[Path, Path]]:
@@ -55,8 +59,9 @@ def run(config: Config) -> list[Path]:
     """Convert one after the other; an error stops, and leaves what was converted before it."""
     pairs = targets(config)
     for path, target in pairs:
-        with eventsnn.io.open(path) as recording, tqdm(unit=" events", unit_scale=True, disable=None) as progress:
-            eventsnn.io.write(target, _counted(recording, progress), format=config.format)
+        with config.opened(path) as recording, tqdm(unit=" events", unit_scale=True, disable=None) as progress:
+            parts = _counted(recording, progress)
+            eventsnn.io.write(target, parts, format=config.format, compression=config.compression)
         print(f"{path} ({recording.format}) -> {target}: {recording.report.events:,} events")
     return [target for _, target in pairs]
 

@@ -25,6 +25,7 @@ from eventsnn.filters import (
 
 from . import convert
 from .info import Survey, survey
+from .reading import Reading
 
 Name = Literal["hot", "flicker", "refractory", "background", "correlation", "rate"]
 
@@ -101,7 +102,7 @@ class Cleaner:
 
 
 @dataclass(frozen=True)
-class Config(Cleaning):
+class Config(Cleaning, Reading):
     """Remove noise from a recording."""
 
     recording: Annotated[Path, tyro.conf.Positional]
@@ -117,7 +118,7 @@ def run(config: Config) -> Path:
     if not config.filters:
         raise ValueError(f"name at least one filter of {', '.join(_MADE)}")
     [(path, target)] = convert.targets(convert.Config((config.recording,), config.out, config.format))
-    with eventsnn.io.open(path) as recording, tqdm(unit=" events", unit_scale=True, disable=None) as progress:
+    with config.opened(path) as recording, tqdm(unit=" events", unit_scale=True, disable=None) as progress:
         clean = Cleaner(survey(recording, recording.sensor), config)
         eventsnn.io.write(target, _cleaned(recording, clean, progress), format=config.format)
     kept = clean.left[-1]

@@ -14,13 +14,14 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-import eventsnn.io
 from eventsnn.events import Events, show_duration, show_rate
 from eventsnn.filters import hot_pixels
 
+from .reading import Reading
+
 
 @dataclass(frozen=True)
-class Config:
+class Config(Reading):
     """Say what a recording holds."""
 
     recording: Annotated[Path, tyro.conf.Positional]
@@ -90,7 +91,7 @@ def survey(chunks: Iterable[Events], sensor: tuple[int, int] | None = None) -> S
 
 def run(config: Config) -> Survey:
     """Print what the recording holds."""
-    with eventsnn.io.open(config.recording) as recording:
+    with config.opened(config.recording) as recording:
         facts = survey(recording, recording.sensor)
     width, height = facts.sensor
     on = f"{facts.on / facts.events:.1%} ON" if facts.events else "no events"
@@ -107,8 +108,10 @@ def run(config: Config) -> Survey:
         "polarity": on,
         "hot pixels": f"{len(hot)}" + (f"  {shown}" if hot else ""),
         "time": f"{facts.steps_back} steps back, {recording.report.wraps} roll-overs, largest gap {longest}",
+        "beside": f"{recording.report.other:,} records that are no events" if recording.report.other else "nothing",
+        "left out": ", ".join(f"{n:,} {name}" for name, n in recording.report.dropped.items()) or "nothing",
     }
-    told = {name: str(value) for name, value in recording.metadata.items() if name not in lines}
+    told = {name: str(value) for name, value in recording.metadata.items() if name not in (*lines, "dropped")}
     for name, text in (lines | told).items():
         print(f"{name:12} {text}")
     return facts

@@ -10,7 +10,6 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-import eventsnn.io
 from eventsnn.draw import caption, zoom_for
 from eventsnn.events import microseconds, show_duration
 from eventsnn.frames import windows
@@ -20,12 +19,13 @@ from eventsnn.video import Video
 
 from .denoise import Cleaner, Cleaning
 from .info import survey
+from .reading import Reading
 
 _GAP = 4
 
 
 @dataclass(frozen=True)
-class Config(Cleaning):
+class Config(Cleaning, Reading):
     """Render a recording as an MP4 that browsers play, or as a GIF."""
 
     recording: Annotated[Path, tyro.conf.Positional]
@@ -54,7 +54,7 @@ def run(config: Config) -> Path:
         raise ValueError(f"fps must be positive, got {config.fps}")
     if config.slowdown is not None and config.slowdown <= 0:
         raise ValueError(f"slowdown must be positive, got {config.slowdown}")
-    with eventsnn.io.open(config.recording) as recording, whole(config.out) as path:
+    with config.opened(config.recording) as recording, whole(config.out) as path:
         facts = survey(recording, recording.sensor)
         slowdown = config.slowdown or max(1.0, 5e6 / max(facts.duration, 1))
         interval = max(1, round(1e6 / config.fps / slowdown))

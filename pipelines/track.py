@@ -20,7 +20,6 @@ import torch
 import tyro
 from tqdm import tqdm
 
-import eventsnn.io
 from eventsnn.draw import Overlay, Trajectories, caption, picture, save, zoom_for
 from eventsnn.events import Events, microseconds, show_duration
 from eventsnn.filters import BackgroundActivityFilter
@@ -32,6 +31,7 @@ from eventsnn.track.target import LOOKBACK
 from eventsnn.video import Video
 
 from .info import Survey, survey
+from .reading import Reading
 
 _LADDER = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 _EVENTS_PER_WINDOW = 700
@@ -41,7 +41,7 @@ _CLIP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Reading):
     """Track what moves in a recording: tracks.csv, tracks.mp4 and tracks.png."""
 
     recording: Annotated[Path, tyro.conf.Positional]
@@ -149,9 +149,10 @@ def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tr
     ([1], True)
     """
     if isinstance(source, str | Path):
-        with eventsnn.io.open(source) as recording:
+        config = Config(Path(source), **settings)
+        with config.opened(source) as recording:
             facts = survey(recording, recording.sensor)
-            return _collect(recording, plan(facts, Config(Path(source), **settings)))
+            return _collect(recording, plan(facts, config))
     chunks = iter([source] if isinstance(source, Events) else source)
     head: list[Events] = []
     while sum(map(len, head)) < _HEAD and (chunk := next(chunks, None)) is not None:
@@ -169,7 +170,7 @@ def _collect(chunks: Iterable[Events], settled: Plan) -> Tracks:
 def run(config: Config) -> Path:
     """Track a file and write the results; returns their folder. After an error nothing is left behind."""
     out = config.out or Path(config.recording.name + ".tracks")
-    with eventsnn.io.open(config.recording) as recording:
+    with config.opened(config.recording) as recording:
         facts = survey(recording, recording.sensor)
         settled = plan(facts, config)
         if facts.inferred:

@@ -267,6 +267,18 @@ def test_hot_pixels_stand_out_of_a_busy_scene_and_from_each_other():
     assert not hot_pixels(np.full((1, 1), 50)).any()
 
 
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 9))
+def test_hot_pixels_are_those_far_above_the_median_of_their_neighbours(height, width, seed):
+    counts = np.random.default_rng(seed).poisson(2, (height, width)) ** 2
+    root = np.pad(2 * np.sqrt(counts), 1, mode="reflect")
+    around = [root[dy : dy + height, dx : dx + width] for dy in range(3) for dx in range(3) if (dy, dx) != (1, 1)]
+    z = root[1:-1, 1:-1] - np.median(around, 0)
+    fired = z[counts > 0]
+    sigma = 1.4826 * np.median(abs(fired - np.median(fired))) if len(fired) else 0
+    clear = abs(z - 2 * max(1, sigma)) > 1e-3
+    assert np.array_equal(hot_pixels(counts, 2)[clear], (z > 2 * max(1, sigma))[clear])
+
+
 def test_hot_pixels_of_a_calibration_stretch_are_removed_from_the_start():
     events = some(80)
     hot = np.zeros(SENSOR[::-1], bool)

@@ -26,32 +26,27 @@ def positive(name: str, duration: int | str) -> int:
 
 
 @compiled
-def _unfit(t: Any, x: Any, y: Any, clock: int, width: int, height: int) -> tuple[int, int]:
-    """Index of the first event earlier than one before it, and of the first outside the sensor; -1 for none."""
-    late = outside = -1
-    for i in range(len(t)):
-        if t[i] < clock:
-            late = i
-            break
-        clock = t[i]
-    for i in range(len(t)):
-        if x[i] < 0 or x[i] >= width or y[i] < 0 or y[i] >= height:
-            outside = i
-            break
-    return late, outside
+def _fit(t: Any, x: Any, y: Any, clock: int, width: int, height: int) -> bool:
+    """True if all events are in order of time, from the clock on, and on the sensor; without branches."""
+    bad = len(t) > 0 and t[0] < clock
+    for i in range(1, len(t)):
+        bad |= t[i] < t[i - 1]
+    for i in range(len(x)):
+        bad |= (x[i] < 0) | (x[i] >= width)
+    for i in range(len(y)):
+        bad |= (y[i] < 0) | (y[i] >= height)
+    return not bad
 
 
 @compiled
-def _kept(keep: Any, t: Any, x: Any, y: Any, p: Any) -> Any:
-    """The columns where ``keep``, without a branch: each event is written and the next may overwrite it."""
-    n = keep.sum()
-    kept_t, kept_x, kept_y = np.empty(n + 1, t.dtype), np.empty(n + 1, x.dtype), np.empty(n + 1, y.dtype)
-    kept_p = np.empty(n + 1, p.dtype)
-    k = 0
-    for i in range(len(t)):
-        kept_t[k], kept_x[k], kept_y[k], kept_p[k] = t[i], x[i], y[i], p[i]
-        k += keep[i]
-    return kept_t[:n], kept_x[:n], kept_y[:n], kept_p[:n]
+def _kept(keep: Any, column: Any, n: int) -> Any:
+    """The ``n`` values where ``keep``, without a branch: each value is written and the next may overwrite it."""
+    kept = np.empty(n + 1, column.dtype)
+    k = np.uint64(0)  # unsigned: no check for a negative index
+    for i in range(len(column)):
+        kept[k] = column[i]
+        k += np.uint64(keep[i])
+    return kept[:n]
 
 
 class Filter(ABC):
@@ -91,23 +86,29 @@ class Filter(ABC):
     def keep(self, events: Events) -> NDArray[np.bool_]:
         """Mask ``[n]`` of the events that stay."""
         t, x, y, p = (np.ascontiguousarray(column) for column in events.numpy().columns)
-        late, outside = _unfit(t, x, y, self._clock, *self.sensor)
-        if outside >= 0:
-            raise ValueError(
-                f"event {outside} at ({x[outside]}, {y[outside]}) lies outside the "
-                f"{self.sensor[0]}x{self.sensor[1]} sensor; crop the events first"
-            )
-        if late >= 0:
-            before = int(t[late - 1]) if late else self._clock
-            if self.late == "raise":
-                raise ValueError(
-                    f"event {late} at {t[late]} us comes after one at {before} us: events must be in order of time; "
-                    "sort() them, reset() the filter before another recording, or give late='hold'"
-                )
+        if not _fit(t, x, y, self._clock, *self.sensor):
+            self._refuse(t, x, y)
             t = np.maximum.accumulate(np.maximum(t, self._clock))
         if len(t):
             self._clock = int(t[-1])
         return self._judge(t, x, y, p)
+
+    def _refuse(self, t: Any, x: Any, y: Any) -> None:
+        """Raise ValueError for the first event outside the sensor, or out of order of time unless that is held."""
+        outside = (x < 0) | (x >= self.sensor[0]) | (y < 0) | (y >= self.sensor[1])
+        if outside.any():
+            i = int(outside.argmax())
+            raise ValueError(
+                f"event {i} at ({x[i]}, {y[i]}) lies outside the {self.sensor[0]}x{self.sensor[1]} sensor; "
+                "crop the events first"
+            )
+        if self.late == "raise":
+            before = np.concatenate([[self._clock], t[:-1]])
+            i = int((t < before).argmax())
+            raise ValueError(
+                f"event {i} at {t[i]} us comes after one at {before[i]} us: events must be in order of time; sort() "
+                "them, reset() the filter before another recording, or give late='hold'"
+            )
 
     def __call__(self, events: Events) -> Events:
         """The events that stay. A record array, as tonic passes it, is a whole recording: the filter begins anew."""
@@ -121,6 +122,7 @@ class Filter(ABC):
         if isinstance(events.t, torch.Tensor):
             kept: Events = events[torch.from_numpy(keep).to(events.t.device)]
         else:
-            kept = Events(*_kept(keep, *events.columns), sensor=events.sensor)
+            n = int(np.count_nonzero(keep))
+            kept = Events(*(_kept(keep, column, n) for column in events.columns), sensor=events.sensor)
         kept.sensor = self.sensor
         return kept

@@ -1,64 +1,138 @@
-"""Event frames of a recording in an HDF5 file: counts ``[T, 2, H, W]`` in windows of equal length."""
+"""Frames of a recording in a file: counts, voxel grids or surfaces of time, window by window in bounded memory."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-import h5py
 import torch
 import tyro
 from tqdm import tqdm
 
-import eventsnn.io
-from eventsnn.events import Events, microseconds
-from eventsnn.frames import to_frames, windows
+from eventsnn.events import microseconds
+from eventsnn.frames import (
+    Representation,
+    ToFrame,
+    ToLatestTimestamps,
+    ToSurfaceOfActiveEvents,
+    ToTimesurface,
+    ToTORE,
+    ToVoxelGrid,
+)
 from eventsnn.io.atomic import whole
 
-from .info import survey
+from .frame_files import writer
+from .info import Survey, survey
+from .reading import Reading
+
+_DT = "1ms"
+_CHANNELS: dict[str, int | str] = {"both": 2, "merged": 1, "signed": "signed"}
 
 
 @dataclass(frozen=True)
-class Config:
-    """Bin a recording into frames: a dataset "frames" [T, 2, H, W] (OFF, ON) of counts in an HDF5 file."""
+class Config(Reading):
+    """Turn a recording into frames: a dataset "frames" [T, C, H, W] in an HDF5 file, or a .npy, .npz or .pt file."""
 
     recording: Annotated[Path, tyro.conf.Positional]
     """Event file of any known format."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """HDF5 file to write."""
-    dt: str = "1ms"
-    """Length of a frame."""
+    """File to write; its name tells the format: .npy, .npz or .pt, else HDF5."""
+    representation: Literal["counts", "voxel", "time-surface", "active-events", "latest", "tore"] = "counts"
+    """What a frame holds: event counts, a voxel grid, how recent each pixel's events are, or when they were [us]."""
+    dt: str | None = None
+    """Length of a frame. Default: 1ms."""
+    count: int | None = None
+    """Events of a frame, instead of dt (counts and voxel only)."""
+    n_bins: int | None = None
+    """Number of frames of equal length, instead of dt."""
+    overlap: str = "0us"
+    """How much of a frame is in the next one too: a time, or with count a number of events."""
+    polarity: Literal["both", "merged", "signed"] | None = None
+    """OFF and ON in two channels, both in one, or ON less OFF. Default: both; signed for voxel."""
     binary: bool = False
     """Write 0 or 1 instead of counts."""
+    downsample: int = 1
+    """So many pixels each way are one."""
+    dtype: Literal["uint8", "int16", "uint16", "int32", "float16", "bfloat16", "float32"] | None = None
+    """Type of the numbers. Default: uint16 for counts (int16 if signed), float32 for the rest."""
+    points: int = 5
+    """Points in time of each voxel grid."""
+    tau: str = "50ms"
+    """How fast a time surface decays."""
+    last: int = 3
+    """Events a pixel remembers in a TORE volume."""
 
 
 def run(config: Config) -> Path:
-    """Write the frames; counts are uint16, and one that does not fit is an error."""
-    length = microseconds(config.dt)
-    with eventsnn.io.open(config.recording) as recording, whole(config.out) as path:
+    """Write the frames; a count that the type does not hold is an error."""
+    chosen = [v for v in (config.dt, config.count, config.n_bins) if v is not None]
+    if len(chosen) > 1:
+        raise ValueError("give one of dt, count and n-bins")
+    with config.opened(config.recording) as recording, whole(config.out) as path:
         facts = survey(recording, recording.sensor)
-        width, height = facts.sensor
-        shape = (2, height, width)
+        represent, time = _represent(config, facts), _time(config, facts)
+        number = 0
         with (
-            h5py.File(path, "w") as file,
+            writer(path, _dtype(config), _told(config, facts)) as write,
             tqdm(total=facts.events, unit=" events", unit_scale=True, disable=None) as progress,
         ):
-            frames = file.create_dataset(
-                "frames", (0, *shape), "u2", maxshape=(None, *shape), chunks=(1, *shape), compression="lzf"
-            )
-            frames.attrs.update(t_start_us=facts.first, dt_us=length, sensor=facts.sensor, source=config.recording.name)
-            for begin, events in windows(recording, length, start=facts.first):
-                frames.resize(len(frames) + 1, 0)
-                if len(events):  # a chunk never written reads as zeros and takes no room
-                    frames[-1] = _frame(events, begin, length, facts.sensor, binary=config.binary)
-                progress.update(len(events))
-            count = len(frames)
-    print(f"{facts.events:,} events in {count:,} frames of {config.dt}: {config.out}")
+            for begin, frame in represent.stream(_counted(recording, progress.update), **time):
+                write(begin, frame)
+                number += 1
+    print(f"{facts.events:,} events in {number:,} frames: {config.out}")
     return config.out
 
 
-def _frame(events: Events, begin: int, length: int, sensor: tuple[int, int], *, binary: bool) -> torch.Tensor:
-    """Counts of a window; an event that came late, from before the window, counts in it too."""
-    late = Events(events.t.clip(begin), events.x, events.y, events.p, sensor=sensor)
-    return to_frames(late, length, start=begin, stop=begin + length, binary=binary, dtype=torch.uint16)[0]
+def _counted(chunks: Any, report: Callable[[int], Any]) -> Iterator[Any]:
+    for chunk in chunks:
+        yield chunk
+        report(len(chunk))
+
+
+def _dtype(config: Config) -> torch.dtype:
+    if config.representation == "active-events":
+        return torch.int64
+    counts = "int16" if config.polarity == "signed" else "uint16"
+    name = config.dtype or (counts if config.representation == "counts" else "float32")
+    return getattr(torch, name)  # type: ignore[no-any-return]
+
+
+def _told(config: Config, facts: Survey) -> dict[str, Any]:
+    """What the file says of its frames."""
+    told = {"t_start_us": facts.first, "sensor": facts.sensor, "source": config.recording.name}
+    told |= {} if config.count or config.n_bins else {"dt_us": microseconds(config.dt or _DT)}
+    return {**told, "representation": config.representation}
+
+
+def _time(config: Config, facts: Survey) -> dict[str, Any]:
+    """Which windows there are."""
+    overlap: int | str = int(config.overlap) if config.overlap.isdigit() else config.overlap
+    if config.count is not None:
+        return {"count": config.count, "overlap": overlap}
+    if config.n_bins is not None:
+        return {"n_bins": config.n_bins, "start": facts.first, "stop": facts.last + 1}
+    return {"dt": config.dt or _DT, "start": facts.first, "overlap": overlap}
+
+
+def _represent(config: Config, facts: Survey) -> Representation:
+    kind = config.representation
+    if config.count is not None and kind not in ("counts", "voxel"):
+        raise ValueError(f"{kind} goes by time; give dt or n-bins instead of count")
+    polarity = config.polarity or ("signed" if kind == "voxel" else "both")
+    if kind not in ("counts", "voxel") and polarity == "signed":
+        raise ValueError(f"{kind} has no sign; choose polarity both or merged")
+    settings: dict[str, Any] = {"channels": _CHANNELS[polarity], "downsample": config.downsample}
+    if kind != "active-events":
+        settings["dtype"] = _dtype(config)
+    make: dict[str, Callable[..., Representation]] = {
+        "counts": partial(ToFrame, time_window=_DT, include_incomplete=True, binary=config.binary),
+        "voxel": partial(ToVoxelGrid, n_time_bins=config.points),
+        "time-surface": partial(ToTimesurface, dt=_DT, tau=config.tau),
+        "active-events": partial(ToSurfaceOfActiveEvents, dt=_DT),
+        "latest": partial(ToLatestTimestamps, dt=_DT),
+        "tore": partial(ToTORE, dt=_DT, k=config.last),
+    }
+    return make[kind](facts.sensor, **settings)

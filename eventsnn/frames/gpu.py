@@ -6,11 +6,12 @@ one word behind the frames, so nothing has to be looked at before, and the frame
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import cache
+from math import prod
 from typing import Any
 
-import numpy as np
 import torch
 import triton
 import triton.language as tl
@@ -24,6 +25,7 @@ from .packed import Packed
 
 OUTSIDE, OVERFLOW, UNSORTED, TOO_MANY = 1, 2, 4, 8
 NEVER = torch.iinfo(torch.int64).min
+BLOCK = 1024
 PACKED = {torch.uint8: 8, torch.int8: 8, torch.int16: 16, torch.uint16: 16, torch.float16: 16, torch.bfloat16: 16}
 
 
@@ -34,7 +36,7 @@ def bin_events(
     LIMITED: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     b = tl.program_id(1)
-    zero = tl.zeros([], tl.int64)
+    zero = tl.full([], 0, tl.int64)
     first, last = zero, zero + n
     if not WHOLE:
         first, last = tl.load(begin + b), tl.load(end + b)
@@ -108,7 +110,7 @@ def bin_events(
                 )
                 if LIMITED:
                     fault |= tl.where(hit & (((old >> shift) & ((1 << BITS) - 1)) >= limit), 2, 0)
-        tl.atomic_or(flags + tl.zeros([BLOCK], tl.int32), fault, fault != 0, sem="relaxed")
+        tl.atomic_or(flags + tl.full([BLOCK], 0, tl.int32), fault, fault != 0, sem="relaxed")
 
 
 def convert(whole, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
@@ -116,13 +118,48 @@ def convert(whole, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     tl.store(out + i, tl.load(whole + i, i < n, other=0).to(tl.float32).to(out.dtype.element_ty), i < n)
 
 
+NUMBERS = (
+    "n", "batch", "frames", "start", "stop", "window", "stride", "width", "height", "columns", "rows", "limit"
+)  # fmt: skip
+LAUNCHERS: dict[Any, Any] = {}
+
+
 @cache
 def kernel(function: Callable[..., None], interpret: bool) -> Any:
-    return triton.jit(function)
+    return triton.jit(function, do_not_specialize=NUMBERS if function is bin_events else ["n"])
 
 
-def launch(out: torch.Tensor, flags: torch.Tensor, events: Events | Packed, bins: Bins, grid: Cells, op: str,
-           bits: int = 32, limit: int | None = None) -> None:  # fmt: skip
+def run(
+    function: Callable[..., None],
+    grid: tuple[int, int, int],
+    tensors: tuple[torch.Tensor, ...],
+    numbers: tuple[int, ...],
+    constants: tuple[Any, ...],
+) -> None:
+    """One launch. What Triton compiled for such arguments is kept: its own search costs more than the launch."""
+    device = tensors[0].device
+    kinds = tuple([(tensor.dtype, tensor.data_ptr() & 15) for tensor in tensors])
+    known = (function, device.index, constants, kinds, tuple([-(2**31) <= v < 2**31 for v in numbers]))
+    elsewhere = device.type == "cuda" and device.index != torch.cuda.current_device()
+    with torch.cuda.device(device) if elsewhere else contextlib.nullcontext():
+        if known in LAUNCHERS:
+            LAUNCHERS[known][grid](*tensors, *numbers, *constants)
+            return
+        found = kernel(function, bool(knobs.runtime.interpret))[grid](*tensors, *numbers, *constants)
+        if found is not None:  # the interpreter compiles nothing
+            LAUNCHERS[known] = found
+
+
+def launch(
+    out: torch.Tensor,
+    flags: torch.Tensor,
+    events: Events | Packed,
+    bins: Bins,
+    grid: Cells,
+    op: str,
+    bits: int = 32,
+    limit: int | None = None,
+) -> None:
     """Add the events to ``out``, frames ``[T, B, C, H, W]`` flat, and what is wrong with them to ``flags``."""
     whole = isinstance(events, Events)
     store = events if isinstance(events, Events) else events.events
@@ -130,21 +167,24 @@ def launch(out: torch.Tensor, flags: torch.Tensor, events: Events | Packed, bins
     n, batch = len(store), 1 if whole else len(events)
     if not n or not batch or not bins.n:
         return
-    _, rows, columns = grid.shape
-    block = 1024
-    programs = -(-n // block) if whole else max(1, min(-(-n // block), 2048 // batch))
+    shape = grid.shape
+    programs = -(-n // BLOCK) if whole else max(1, min(-(-n // BLOCK), 2048 // batch))
     x, y, p = (c.view(torch.uint8) if c.dtype == torch.bool else c for c in (store.x, store.y, store.p))
-    until = "own" if bins.stop is None else "stop"
     stop = bins.duration if bins.duration is not None else bins.stop
-    kernel(bin_events, bool(knobs.runtime.interpret))[(programs, batch)](
-        out, flags, store.t, x, y, p, begin, end, n, batch, bins.n, bins.start or 0, stop or 0, bins.window,
-        max(bins.stride, 1), *grid.sensor, columns, rows, limit or 0,
-        WHOLE=whole, START=bins.start is not None, STOP="duration" if bins.duration is not None else until,
-        PARTS=bins.parts and op != "bilinear", ORDERED=bins.ordered, OP=op, BITS=bits, LIMITED=limit is not None,
-        WINDOWS=2 if op == "bilinear" else 1 if bins.parts else -(-bins.window // bins.stride),
-        CHANNELS=3 if grid.channels == SIGNED else grid.channels, FACTOR=grid.factor,
-        WIDE=bins.n * batch * int(np.prod(grid.shape)) >= 2**31, BLOCK=block, num_warps=4,
-    )  # fmt: skip
+    numbers = (n, batch, bins.n, bins.start or 0, stop or 0, bins.window, max(bins.stride, 1), *grid.sensor)
+    until = "duration" if bins.duration is not None else "own" if bins.stop is None else "stop"
+    reached = 2 if op == "bilinear" else 1 if bins.parts else -(-bins.window // bins.stride)
+    channels = 3 if grid.channels == SIGNED else grid.channels
+    wide = bins.n * batch * prod(shape) >= 2**31
+    parts = bins.parts and op != "bilinear"
+    constants = (whole, bins.start is not None, until, parts, bins.ordered, reached, op, channels, grid.factor)
+    run(
+        bin_events,
+        (programs, batch, 1),
+        (out, flags, store.t, x, y, p, begin, end),
+        (*numbers, shape[2], shape[1], limit or 0),
+        (*constants, bits, limit is not None, wide, BLOCK),
+    )
 
 
 def frames(
@@ -162,7 +202,7 @@ def frames(
         return out, flags
     through = (op == "bilinear" and dtype is not torch.float32) or (bits < 32 and signed)  # another type, then cast
     kind = torch.float32 if op == "bilinear" else torch.int32 if through else dtype
-    size = int(np.prod(shape, dtype=object)) * kind.itemsize
+    size = prod(shape) * kind.itemsize
     buffer = zeros((-(-size // 8) * 2 + 2,), torch.int32, device)
     out, flags = buffer.view(torch.uint8)[:size].view(kind).view(shape), buffer[-1:]
     limit = largest(dtype)
@@ -177,7 +217,7 @@ def frames(
         launch(buffer, flags, events, bins, grid, "add", bits, limit)
         if dtype.is_floating_point:  # counts of 16 bits become numbers of 16 bits in place
             n = out.numel()
-            kernel(convert, bool(knobs.runtime.interpret))[(-(-n // 4096),)](out.view(torch.int16), out, n, BLOCK=4096)
+            run(convert, (-(-n // 4096), 1, 1), (out.view(torch.int16), out), (n,), (4096,))
     if op == "binary" and signed:
         out.sign_()
     elif through and op == "add":

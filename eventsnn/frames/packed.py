@@ -102,14 +102,14 @@ class Packed:
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, int | np.integer):
             return self.events[int(self.begin[index]) : int(self.end[index])]
-        if not isinstance(index, slice):
-            index = torch.as_tensor(index) if isinstance(self.begin, torch.Tensor) else np.asarray(index)
-            if isinstance(self.begin, torch.Tensor):
-                index = index.to(self.begin.device, non_blocking=True)
-            elif not index.size:
-                index = index.astype(np.int64)
         part = object.__new__(type(self))
-        part.events, part.begin, part.end = self.events, self.begin[index], self.end[index]
+        part.events = self.events
+        if isinstance(self.begin, torch.Tensor) and not isinstance(index, slice):
+            where = torch.as_tensor(index).to(self.begin.device, non_blocking=True)
+            part.begin, part.end = self.begin[where], self.end[where]
+        else:
+            where = index if isinstance(index, slice) or len(index) else np.zeros(0, np.int64)
+            part.begin, part.end = self.begin[where], self.end[where]
         part._sorted = self._sorted or None
         return part
 

@@ -7,11 +7,11 @@ They are named and set as tonic's transforms of the same name, and take their re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 
-from eventsnn.events import Events, microseconds
+from eventsnn.events import Events
 from eventsnn.structured import either
 
 from .averaged import AveragedTimeSurface, to_averaged_time_surface
@@ -24,7 +24,7 @@ from .sparse import to_sparse
 from .surfaces import to_latest_timestamps, to_surface_of_active_events, to_time_surface
 from .tore import to_tore
 from .voxel import to_voxel_grid
-from .windows import windows
+from .windows import spans, windows
 
 __all__ = [
     "Representation",
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 Duration = int | str
+_WINDOWS = ("dt", "count", "n_bins", "overlap", "start", "stop")
 
 
 class Representation:
@@ -49,6 +50,8 @@ class Representation:
     ``sensor_size`` is ``(width, height)`` or tonic's ``(width, height, polarities)``; one polarity is one channel.
     ``settings`` go to the function that makes the tensor; those in ``time`` say which windows there are.
     """
+
+    points: int | None = None  # in each window of a stream, where there is more than one
 
     def __init__(
         self,
@@ -68,44 +71,42 @@ class Representation:
         """The whole recording, or a batch of them."""
         return self.function(events, sensor=self.sensor, **self.time, **self.settings)
 
-    def stream(
-        self, chunks: Iterable[Events], dt: Duration | None = None, *, start: int | None = None
-    ) -> Iterator[tuple[int, torch.Tensor]]:
+    def stream(self, chunks: Iterable[Events], **time: Any) -> Iterator[tuple[int, torch.Tensor]]:
         """Pairs (start of the window in us, its tensor) of a stream, in memory bounded by one window and one chunk.
 
-        The tensors are those of the whole recording, one by one. ``dt`` is the length of a window where the settings do
-        not tell it. An event that comes late, after its window has closed, counts at the begin of the open one. Raises
-        ValueError where neither tells the windows: a number of bins needs the end, which a stream has not.
+        The tensors are those of the whole recording, one by one. ``time`` are settings of ``windows``, in place of
+        those that the representation has. An event that comes late, after its window has closed, counts at the begin of
+        the open one. Raises ValueError where the windows are not told: a number of bins needs ``start`` and ``stop``.
         """
-        length, count = self.time.get("dt", dt), self.time.get("count")
-        if length is None and count is None:
+        known = {} if self.points else {key: value for key, value in self.time.items() if key in _WINDOWS}
+        if any(key in time for key in ("dt", "count", "n_bins")):
+            known = {key: value for key, value in known.items() if key not in ("dt", "count", "n_bins", "overlap")}
+        time = {**known, **time}
+        if not any(key in time for key in ("dt", "count")) and not {"n_bins", "start", "stop"} <= time.keys():
             raise ValueError("a stream has no end to divide by; give the length of a window, dt")
         state: dict[str, torch.Tensor] = {}
-        waiting: tuple[int, torch.Tensor] | None = None
+        waiting: torch.Tensor | None = None
+        begin = end = 0
         full = True
-        for begin, window in windows(chunks, length, start=start, count=count, overlap=self.time.get("overlap", 0)):
+        for low, high, window in spans(chunks, **time):
             if waiting is not None:
-                yield waiting
-            if count is None:
-                end = begin + microseconds(cast(Duration, length))
-                window = Events(window.t.clip(begin, end - 1), *window.columns[1:], sensor=self.sensor)
-                full = len(window) > 0 and int(window.t.max()) == end - 1
+                yield begin, waiting
+            begin, end = low, high
+            if "count" in time:
+                full = len(window) == time["count"]
             else:
-                full = len(window) == count
-            waiting = begin, self._window(window, begin, length, state)
+                window = Events(window.t.clip(low, high - 1), *window.columns[1:], sensor=self.sensor)
+                full = "n_bins" in time or (len(window) > 0 and int(window.t.max()) == high - 1)
+            waiting = self._window(window, begin, end - begin, state)
         if waiting is not None and (full or self.time.get("incomplete", True)):
-            yield waiting
+            yield begin, waiting
 
-    def _window(
-        self, window: Events, begin: int, length: Duration | None, state: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
+    def _window(self, window: Events, begin: int, length: int, state: dict[str, torch.Tensor]) -> torch.Tensor:
         """The tensor of one window; ``state`` is what is carried to the next."""
         settings = {"sensor": self.sensor, **self.settings}
-        if "n_bins" in self.time:  # so many points in every window
-            return self.function(window, n_bins=self.time["n_bins"], start=begin, duration=length, **settings)
-        if length is None:
-            return self.function(window, count=max(len(window), 1), **settings)[0]
-        return self.function(window, length, start=begin, duration=length, **settings)[0]
+        if self.points:
+            return self.function(window, n_bins=self.points, start=begin, duration=length, **settings)
+        return self.function(window, n_bins=1, start=begin, duration=length, **settings)[0]
 
 
 class ToFrame(Representation):
@@ -156,7 +157,7 @@ class ToImage(Representation):
     """
 
     def __init__(self, sensor_size: tuple[int, ...], **settings: Any) -> None:
-        super().__init__(to_frames, sensor_size, {"n_event_bins": 1}, settings)
+        super().__init__(to_frames, sensor_size, {"n_bins": 1}, settings)
 
     @either
     def __call__(self, events: Events | Packed) -> torch.Tensor:
@@ -172,6 +173,7 @@ class ToVoxelGrid(Representation):
 
     def __init__(self, sensor_size: tuple[int, ...], n_time_bins: int, **settings: Any) -> None:
         super().__init__(to_voxel_grid, sensor_size, {"n_bins": n_time_bins}, {"channels": "signed", **settings})
+        self.points = n_time_bins
 
 
 class ToEventSpikeTensor(Representation):
@@ -189,6 +191,7 @@ class ToEventSpikeTensor(Representation):
         **settings: Any,
     ) -> None:
         super().__init__(to_event_spike_tensor, sensor_size, {"n_bins": n_time_bins}, {"kernel": kernel, **settings})
+        self.points = n_time_bins
 
 
 class ToLatestTimestamps(Representation):
@@ -213,9 +216,7 @@ class ToSurfaceOfActiveEvents(Representation):
     def __init__(self, sensor_size: tuple[int, ...], dt: Duration, **settings: Any) -> None:
         super().__init__(to_surface_of_active_events, sensor_size, {"dt": dt}, settings)
 
-    def _window(
-        self, window: Events, begin: int, length: Duration | None, state: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
+    def _window(self, window: Events, begin: int, length: int, state: dict[str, torch.Tensor]) -> torch.Tensor:
         time: dict[str, Any] = {"start": begin, "duration": length, "before": state.get("before")}
         kept = {key: value for key, value in self.settings.items() if key in ("channels", "downsample", "check")}
         state["before"] = to_surface_of_active_events(window, length, sensor=self.sensor, **time, **kept)[0]
@@ -241,9 +242,7 @@ class ToTimesurface(ToSurfaceOfActiveEvents):
             self, to_time_surface, sensor_size, {"dt": dt}, {"tau": tau, "decay": decay, **settings}
         )
 
-    def _window(
-        self, window: Events, begin: int, length: Duration | None, state: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
+    def _window(self, window: Events, begin: int, length: int, state: dict[str, torch.Tensor]) -> torch.Tensor:
         before = state.get("before")
         super()._window(window, begin, length, state)
         time: dict[str, Any] = {"start": begin, "duration": length, "before": before}
@@ -260,9 +259,7 @@ class ToTORE(Representation):
     def __init__(self, sensor_size: tuple[int, ...], dt: Duration, k: int = 3, **settings: Any) -> None:
         super().__init__(to_tore, sensor_size, {"dt": dt}, {"k": k, **settings})
 
-    def _window(
-        self, window: Events, begin: int, length: Duration | None, state: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
+    def _window(self, window: Events, begin: int, length: int, state: dict[str, torch.Tensor]) -> torch.Tensor:
         settings = {"sensor": self.sensor, **self.settings}
         if "fifo" not in state:
             grid = cells(window, self.sensor, settings.get("channels", 2), settings.get("downsample", 1))
@@ -289,9 +286,8 @@ class ToAveragedTimesurface(Representation):
         settings = {"surface_size": surface_size, "cell_size": cell_size, "tau": tau, "decay": decay}
         super().__init__(to_averaged_time_surface, sensor_size[:2], {}, {"time_window": time_window, **settings})
 
-    def stream(
-        self, chunks: Iterable[Events], dt: Duration | None = None, *, start: int | None = None
-    ) -> Iterator[tuple[int, torch.Tensor]]:
+    def stream(self, chunks: Iterable[Events], **time: Any) -> Iterator[tuple[int, torch.Tensor]]:
+        """Pairs (start of the window, the surface of all so far); ``time`` are settings of ``windows``."""
         surface = AveragedTimeSurface(self.sensor, **self.settings)
-        for begin, window in windows(chunks, dt, start=start):
+        for begin, window in windows(chunks, **time):
             yield begin, surface(window)

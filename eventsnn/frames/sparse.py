@@ -51,7 +51,8 @@ def to_sparse(
     values.index_add_(0, inverse, sign.to(dtype))
     kept = shape if isinstance(events, Packed) else (shape[0], *shape[2:])
     index = torch.stack(torch.unravel_index(unique, kept)) if len(unique) else key.new_zeros((len(kept), 0))
-    return torch.sparse_coo_tensor(index, values, kept, is_coalesced=True, check_invariants=False)
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):  # they hold by construction
+        return torch.sparse_coo_tensor(index, values, kept, is_coalesced=True)
 
 
 def located(packed: Packed, grid: Cells) -> tuple[torch.Tensor, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -16,6 +16,8 @@ def windows(
     dt: int | str | None = None,
     *,
     start: int | None = None,
+    stop: int | None = None,
+    n_bins: int | None = None,
     count: int | None = None,
     overlap: int | str = 0,
 ) -> Iterator[tuple[int, Events]]:
@@ -24,9 +26,10 @@ def windows(
     Window k holds ``start + k stride <= t < start + k stride + dt`` with the stride ``dt - overlap``; by number, the
     ``count`` events from the ``k (count - overlap)``-th on, and it starts with its first event. There are as many as it
     takes to reach the last event; windows of time without events are yielded too. ``start`` defaults to the time of the
-    first event. The result does not depend on how the stream is cut into chunks. Memory is bounded by one window and
-    one chunk. An event that arrives after its window has closed, because time stepped back, is given to the open
-    window, so none is lost. Columns are NumPy.
+    first event. Or ``n_bins`` equal parts of the time from ``start`` to ``stop``, which both must be given; later
+    events are left out. The result does not depend on how the stream is cut into chunks. Memory is bounded by one
+    window and one chunk. An event that arrives after its window has closed, because time stepped back, is given to the
+    open window, so none is lost. Columns are NumPy.
 
     Raises ValueError for a window that is not positive, and for an overlap that is not shorter.
 
@@ -36,45 +39,76 @@ def windows(
     >>> [(begin, window.t.tolist()) for begin, window in windows(stream, count=3, overlap=2)]
     [(0, [0, 5, 12]), (5, [5, 12, 31])]
     """
-    if (dt is None) == (count is None):
-        raise ValueError("give either dt, the length of a window, or count, its events")
+    return ((begin, events) for begin, _, events in spans(chunks, dt, start, stop, n_bins, count, overlap))
+
+
+def spans(
+    chunks: Iterable[Events],
+    dt: int | str | None = None,
+    start: int | None = None,
+    stop: int | None = None,
+    n_bins: int | None = None,
+    count: int | None = None,
+    overlap: int | str = 0,
+) -> Iterator[tuple[int, int, Events]]:
+    """The windows as (begin, end, events); by number, from its least stamp to just after its largest."""
+    if sum(v is not None for v in (dt, n_bins, count)) != 1:
+        raise ValueError("give either dt, the length of a window, or count, its events, or n_bins, their number")
+    if count is not None and (start is not None or stop is not None):
+        raise ValueError("windows of count events start with the first event; start and stop go with times")
+    if n_bins is not None:
+        if start is None or stop is None or not 0 < n_bins <= stop - start:
+            raise ValueError(
+                f"n_bins, from 1 to the us of the span, needs start and stop, got {n_bins}, {start}, {stop}"
+            )
+        return _cut(chunks, start, lambda k: -(-k * (stop - start) // n_bins), 0, n_bins, False)
     length = microseconds(dt) if dt is not None else int(count or 0)
     if length <= 0:
         unit = f"last at least 1 us, got {dt!r}" if dt is not None else f"hold at least 1 event, got {count!r}"
         raise ValueError(f"a window must {unit}")
-    stride = length - microseconds(overlap)
-    if not 0 < stride <= length:
+    shared = microseconds(overlap)
+    if not 0 <= shared < length:
         raise ValueError(f"overlap must lie in 0..{length - 1}, shorter than the window of {length}, got {overlap!r}")
-    if dt is None and start is not None:
-        raise ValueError("windows of count events start with the first event; start goes with dt")
-    held, seen = Events.empty(), np.zeros(0, np.int64)
-    where: int | None = start if dt is not None else 0
-    total = 0
+    return _cut(chunks, start, lambda k: k * (length - shared), shared, None, count is not None)
+
+
+def _cut(
+    chunks: Iterable[Events],
+    start: int | None,
+    edge: Callable[[int], int],
+    shared: int,
+    number: int | None,
+    by_count: bool,
+) -> Iterator[tuple[int, int, Events]]:
+    """Window k from ``edge(k)`` to ``edge(k + 1) + shared`` after the start: times, or positions of events."""
+    held, seen = Events.empty(), np.zeros(0, np.int64)  # seen: when an event counts, never before one that came earlier
+    k = total = 0
+    if by_count:
+        start = 0
+
+    def window(origin: int) -> tuple[int, int, Events]:
+        low, high = origin + edge(k), origin + edge(k + 1) + shared
+        first, last = (int(np.searchsorted(seen, side)) for side in (low, high))
+        events = held[first:last]
+        return (int(events.t.min()), int(events.t.max()) + 1, events) if by_count else (low, high, events)
+
     for chunk in chunks:
         events = chunk.numpy()
         if not len(events):
             continue
-        if where is None:
-            where = int(events.t[0])
-        # when an event counts: its position, or its time, but never earlier than one that came before it
-        floor = max(where, int(seen[-1])) if len(seen) else where
-        now = (
-            np.maximum.accumulate(np.maximum(events.t, floor))
-            if dt is not None
-            else np.arange(total, total + len(events))
-        )
+        if start is None:
+            start = int(events.t[0])
+        floor = max(start + edge(k), int(seen[-1]) if len(seen) else start)
+        now = np.arange(total, total + len(events)) if by_count else np.maximum.accumulate(events.t.clip(floor))
         total += len(events)
         held, seen = (Events.concatenate([held, events]), np.concatenate([seen, now])) if len(seen) else (events, now)
-        first = 0
-        while seen[-1] >= where + length:
-            first, last = (int(np.searchsorted(seen, edge)) for edge in (where, where + length))
-            yield _window(held[first:last], where, dt is not None)
-            where += stride
-        first = int(np.searchsorted(seen, where))
+        while seen[-1] >= start + edge(k + 1) + shared and k != number:
+            yield window(start)
+            k += 1
+        first = int(np.searchsorted(seen, start + edge(k)))
         held, seen = held[first:], seen[first:]
-    if where is not None and (dt is not None or len(held)):
-        yield _window(held, where, dt is not None)
-
-
-def _window(events: Events, begin: int, by_time: bool) -> tuple[int, Events]:
-    return begin if by_time else int(events.t[0]), events
+    while start is not None and (k < number if number is not None else len(held) or not by_count):
+        yield window(start)
+        k += 1
+        if number is None:
+            return

@@ -1,0 +1,88 @@
+"""Frames into files, one after the other: HDF5 and .npy grow on the disk; .npz and .pt are written at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+Write = Callable[[int, torch.Tensor], None]
+
+
+@contextmanager
+def writer(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
+    """A function that writes one more frame and its time [us]; the name's ending tells the format, HDF5 without one.
+
+    ``told`` is kept beside the frames, but for .npy, which holds them alone. Raises ValueError for bfloat16, which only
+    .pt files hold.
+    """
+    if dtype is torch.bfloat16 and path.suffix != ".pt":
+        raise ValueError("bfloat16 can be written to .pt files only")
+    with {".npy": _npy, ".npz": _together, ".pt": _together}.get(path.suffix, _hdf5)(path, dtype, told) as write:
+        yield write
+
+
+@contextmanager
+def _together(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
+    frames: list[torch.Tensor] = []
+    times: list[int] = []
+
+    def keep(begin: int, frame: torch.Tensor) -> None:
+        frames.append(frame)
+        times.append(begin)
+
+    yield keep
+    stacked, begins = torch.stack(frames) if frames else torch.empty(0, dtype=dtype), np.array(times, np.int64)
+    if path.suffix == ".pt":
+        torch.save({"frames": stacked, "t_us": torch.from_numpy(begins), **told}, path)
+    else:
+        np.savez_compressed(path, frames=stacked.numpy(), t_us=begins, **told)
+
+
+@contextmanager
+def _npy(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
+    shape = [0]
+    about = {"fortran_order": False, "descr": np.lib.format.dtype_to_descr(torch.empty(0, dtype=dtype).numpy().dtype)}
+    with path.open("wb") as file:
+
+        def header() -> None:  # room is kept for any number of frames, so its length does not change
+            file.seek(0)
+            np.lib.format.write_array_header_1_0(file, {"shape": tuple(shape), **about})
+
+        def append(begin: int, frame: torch.Tensor) -> None:
+            if not shape[0]:
+                shape[1:] = frame.shape
+                header()
+            shape[0] += 1
+            file.write(frame.numpy().tobytes())
+
+        yield append
+        header()
+
+
+@contextmanager
+def _hdf5(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
+    with h5py.File(path, "w") as file:
+        times = file.create_dataset("t_us", (0,), "i8", maxshape=(None,), chunks=(1024,))
+
+        def append(begin: int, frame: torch.Tensor) -> None:
+            if "frames" not in file:
+                size, kind = tuple(frame.shape), frame.numpy().dtype
+                made = file.create_dataset(
+                    "frames", (0, *size), kind, maxshape=(None, *size), chunks=(1, *size), compression="lzf"
+                )
+                made.attrs.update(told)
+            frames = file["frames"]
+            number = len(frames)
+            frames.resize(number + 1, 0)
+            times.resize(number + 1, 0)
+            times[number] = begin
+            if frame.any():  # a chunk never written reads as zeros and takes no room
+                frames[number] = frame.numpy()
+
+        yield append

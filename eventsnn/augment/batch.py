@@ -101,10 +101,10 @@ class Batch:
         p: Tensor | None = None,
         sensor: tuple[int, int] | None = None,
     ) -> Batch:
-        """The same recordings with other columns; ``x`` and ``y`` are rounded."""
+        """The same recordings with other columns; ``x`` and ``y`` are rounded, and held to what int16 can."""
         old = self.events
         x, y = (
-            a if v is None else (v.round() if v.is_floating_point() else v).to(a.dtype)
+            a if v is None else (v.round().clamp(-(2**15), 2**15 - 1) if v.is_floating_point() else v).to(a.dtype)
             for v, a in ((x, old.x), (y, old.y))
         )
         new = Events(

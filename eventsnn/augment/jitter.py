@@ -53,9 +53,8 @@ class RandomAffine(Augmentation):
         x, y = batch.events.x - (width - 1) / 2, batch.events.y - (height - 1) / 2
         cos, sin, slant, right, down = (value[batch.recording] for value in (cos, sin, slant, *moves))
         x = x + slant * y
-        limit = 2**15 - 1
         x, y = cos * x - sin * y + right + (width - 1) / 2, sin * x + cos * y + down + (height - 1) / 2
-        moved = batch.replaced(x=x.clamp(-limit, limit), y=y.clamp(-limit, limit), sensor=(width, height))
+        moved = batch.replaced(x=x, y=y, sensor=(width, height))
         return moved.kept(~moved.events.outside())
 
 

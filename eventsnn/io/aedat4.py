@@ -113,7 +113,9 @@ def _store(run: Pass, elements: np.ndarray[Any, Any], offset: int) -> None:
     columns, count = run.columns, len(elements)
     if not count:
         return
-    words = np.require(elements.view(np.int64), requirements="A")
+    words = elements.view(np.int64)
+    if not words.flags.aligned:
+        words = words.copy()
     width, height = run.header.sensor or (1 << 15, 1 << 15)
     space = columns.space(count)
     right, bottom, back = _sweep(words, count, *space)

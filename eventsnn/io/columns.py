@@ -45,7 +45,9 @@ class Columns:
 
     def room(self, count: int) -> list[Any]:
         """Four arrays of at least that length, of which nobody else has a view."""
-        for place, arrays in enumerate(self._taken):
+        places = sorted(range(len(self._taken)), key=lambda place: len(self._taken[place][0]))  # the least that will do
+        for place in places:
+            arrays = self._taken[place]
             # held by our list and by getrefcount's own argument: a view of anybody's would be one more
             if len(arrays[0]) >= count and all(sys.getrefcount(arrays[i]) == 2 for i in range(4)):
                 return self._taken.pop(place)

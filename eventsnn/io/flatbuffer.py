@@ -30,9 +30,10 @@ class Table:
 
     @staticmethod
     def _unpack(data: bytes, code: str, place: int) -> int:
-        if place < 0 or place + struct.calcsize(code) > len(data):
-            raise EventFormatError("a FlatBuffers offset leaves its buffer")
-        return int(struct.unpack_from(code, data, place)[0])
+        try:
+            return int(struct.unpack_from(code, data, place if place >= 0 else len(data))[0])
+        except struct.error:
+            raise EventFormatError("a FlatBuffers offset leaves its buffer") from None
 
     def _number(self, code: str, place: int) -> int:
         return self._unpack(self._data, code, place)

@@ -19,7 +19,7 @@ from . import track
 
 SHAPES = (
     Shape("circle", 34.0, (30.0, 60.0), (80.0, 12.0)),
-    Shape("square", 40.0, (210.0, 66.0), (-80.0, 8.0), spin=0.6),
+    Shape("diamond", 40.0, (210.0, 66.0), (-80.0, 8.0), spin=0.6),
     Shape("hexagon", 38.0, (60.0, 150.0), (55.0, -48.0), spin=-0.5, brightness=0.05),
 )
 _STEP_US = 1000

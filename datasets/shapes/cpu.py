@@ -14,13 +14,12 @@ from eventsnn.camera.compose import compose
 from .job import Job
 from .motion import pace
 
-_ROOM = "eventsnn.datasets.shapes"
-_PARTS = ("eventsnn.camera.equations", f"{_ROOM}.edges", f"{_ROOM}.light", f"{_ROOM}.cpu_kernel")
+EQUATIONS = ("eventsnn.camera.equations", "eventsnn.datasets.shapes.edges", "eventsnn.datasets.shapes.light")
 
 
 def render(job: Job, frames: Tensor | None, wanted: bool) -> Tensor | None:
     """Fills frames ``[T, n, 2, H, W]`` float32, which are zero; returns the keys of the events, if these are wanted."""
-    kernel = compose("numbers", *_PARTS)
+    kernel = compose("numbers", *EQUATIONS, "eventsnn.datasets.shapes.cpu_kernel")
     config, scene = job.config, job.scene
     poses, value = scene.poses(), scene.value.numpy()
     change, skin = (v.numpy() for v in pace(poses))
@@ -77,7 +76,6 @@ def render(job: Job, frames: Tensor | None, wanted: bool) -> Tensor | None:
             return clip(k, n)
         return keys[:n]
 
-    room = 64 * config.frames * max(1, config.most) + round(1.2 * sum(job.limits[:2]) / 2**24 * pixels * config.frames)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        found = list(pool.map(lambda k: clip(k, room), range(len(job.clips))))
+        found = list(pool.map(lambda k: clip(k, job.room), range(len(job.clips))))
     return torch.from_numpy(np.concatenate(found)) if wanted else None

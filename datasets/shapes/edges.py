@@ -6,12 +6,12 @@ centre (x, y), the half extents of the bounding box, and the distance F from whi
 
 from typing import Any
 
-from eventsnn.camera.arithmetic import any_of, equation, maximum, minimum, read, sqrt, where
+from eventsnn.camera.arithmetic import absolute, any_of, equation, maximum, minimum, read, sqrt, where
 
 
 @equation
 def box(ax: Any, ay: Any, w: float, h: float) -> Any:
-    """Distance to a box with half sides w, h, from abs(q)."""
+    """Distance to a box with half sides w, h, from absolute(q)."""
     dx = ax - w
     dy = ay - h
     ox = maximum(dx, 0.0)
@@ -53,15 +53,15 @@ def distance(qx: Any, qy: Any, kind: Any, first: Any, corners: Any, edges: Any) 
     if kind == 4:
         f = polygon(qx, qy, first, corners, edges)
     elif kind == 1:
-        f = box(abs(qx), abs(qy), 1.0, 1.0)
+        f = box(absolute(qx), absolute(qy), 1.0, 1.0)
     elif kind == 3:
-        tall = box(abs(qx), abs(qy), 1.0 / 3.0, 1.0)
-        wide = box(abs(qx), abs(qy), 1.0, 1.0 / 3.0)
+        tall = box(absolute(qx), absolute(qy), 1.0 / 3.0, 1.0)
+        wide = box(absolute(qx), absolute(qy), 1.0, 1.0 / 3.0)
         f = where(tall < wide, tall, wide)
     else:
         f = sqrt(qx * qx + qy * qy) - 1.0
         if kind == 2:
-            f = abs(f + 0.25) - 0.25
+            f = absolute(f + 0.25) - 0.25
     return f
 
 
@@ -70,13 +70,13 @@ def straight(f: Any, gx: Any, gy: Any) -> Any:
     """Share of a pixel behind a straight edge, from F at its centre and the change of F from side to side."""
     steep = maximum(sqrt(gx * gx + gy * gy), 1e-30)
     d = f / steep
-    gx = abs(gx) / steep
-    gy = abs(gy) / steep
+    gx = absolute(gx) / steep
+    gy = absolute(gy) / steep
     a = maximum(where(gx > gy, gx, gy), 1e-30)
     b = where(gx > gy, gy, gx)
-    rest = maximum((a + b) / 2.0 - abs(d), 0.0)
+    rest = maximum((a + b) / 2.0 - absolute(d), 0.0)
     tail = rest * rest / maximum(2.0 * a * b, 1e-9)
-    return where(abs(d) <= (a - b) / 2.0, 0.5 - d / a, where(d > 0.0, tail, 1.0 - tail))
+    return where(absolute(d) <= (a - b) / 2.0, 0.5 - d / a, where(d > 0.0, tail, 1.0 - tail))
 
 
 @equation
@@ -88,7 +88,7 @@ def covered(
     qy = c * x + d * y
     f = distance(qx, qy, kind, first, corners, edges)
     share = where(f < 0.0, f * 0.0 + 1.0, f * 0.0)
-    if any_of(abs(f) < skin):
+    if any_of(absolute(f) < skin):
         right = distance(qx + a / 2.0, qy + c / 2.0, kind, first, corners, edges)
         left = distance(qx - a / 2.0, qy - c / 2.0, kind, first, corners, edges)
         below = distance(qx + b / 2.0, qy + d / 2.0, kind, first, corners, edges)

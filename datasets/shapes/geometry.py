@@ -19,7 +19,7 @@ from .edges import covered, distance, straight
 
 CIRCLE, SQUARE, RING, CROSS, POLYGON, OWN = range(6)
 Point = tuple[float, float]
-CORNERS = {"triangle": 3, "pentagon": 5, "hexagon": 6}
+CORNERS = {"triangle": 3, "diamond": 4, "pentagon": 5, "hexagon": 6}
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,12 @@ class Job:
         config = self.config
         return 1.0 if config.binary else float(config.max_per_frame or 2**24)
 
+    @property
+    def room(self) -> int:
+        """Events that a clip is likely to have at most; where it has more, it is rendered again."""
+        noise = sum(self.limits[:2]) / 2**24 * self.config.height * self.config.width
+        return round((1.2 * noise + 64 * max(1, self.config.most)) * self.config.frames)
+
     def hashes(self, stream: int) -> list[int]:
         """The hash of seed, stream and clip, for each clip."""
         return [int(h) for h in chance.hashed(self.seed, stream, self.clips)]

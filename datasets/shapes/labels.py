@@ -82,9 +82,8 @@ class Labels:
         """
         config, box, last = self.config, self.box, self.scene.labelled
         inside = (box[..., :2] >= 0).all(-1) & (box[..., 2] <= config.width) & (box[..., 3] <= config.height)
-        meets = (box[..., None, :2] < box[..., None, :, 2:]).all(-1) & (box[..., None, 2:] > box[..., None, :, :2]).all(
-            -1
-        )
+        here, others = box[..., None, :], box[..., None, :, :]
+        meets = ((here[..., :2] < others[..., 2:]) & (here[..., 2:] > others[..., :2])).all(-1)
         front = torch.ones(last, last, dtype=torch.bool, device=box.device).triu(1) & self.present[:, None]
         hidden = meets & front if config.composition == "occlude" else torch.zeros_like(meets)
         seen = (torch.ones_like(box[..., 0]) * self.present).clone()

@@ -10,9 +10,9 @@ from torch import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["any_of", "equation", "floor", "log", "maximum", "minimum", "read", "sqrt", "where", "word"]
+__all__ = ["absolute", "any_of", "equation", "floor", "log", "maximum", "minimum", "read", "sqrt", "where", "word"]
 
-floor, log, sqrt, where = torch.floor, torch.log, torch.sqrt, torch.where
+absolute, floor, log, sqrt, where = torch.abs, torch.floor, torch.log, torch.sqrt, torch.where
 
 
 def equation(function: F) -> F:

@@ -30,11 +30,11 @@ def compose(target: str, *modules: str) -> ModuleType:
 
 
 def _bare(tree: ast.Module) -> ast.Module:
-    """Without type annotations, whose names are not there."""
+    """Without type annotations, whose names are not there, but for those of Triton, as in ``x: tl.constexpr``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
         elif isinstance(node, ast.arg):
-            node.annotation = None
+            node.annotation = node.annotation if isinstance(node.annotation, ast.Attribute) else None
     tree.body = [node for node in tree.body if not isinstance(node, ast.Assign)]
     return tree

@@ -24,7 +24,7 @@ def crossings(v: Any, change: Any, on: Any, off: Any) -> Any:
 @equation
 def moment(v: Any, change: Any, j: Any, on: Any, off: Any) -> Any:
     """Share of the step after which event j = 1, 2, ... happens."""
-    return where(change > 0, j * on - v, j * -off - v) / change
+    return where(change > 0, j * on - v, j * -off - v) / where(change == 0, 1.0, change)
 
 
 @equation

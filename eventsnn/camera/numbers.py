@@ -7,10 +7,23 @@ import numpy as np
 
 from eventsnn.jit import compiled
 
-__all__ = ["any_of", "equation", "floor", "log", "maximum", "minimum", "np", "read", "sqrt", "where", "word"]
+__all__ = [
+    "absolute",
+    "any_of",
+    "equation",
+    "floor",
+    "log",
+    "maximum",
+    "minimum",
+    "np",
+    "read",
+    "sqrt",
+    "where",
+    "word",
+]
 
 equation = partial(compiled, error_model="numpy", _nrt=False)  # nothing is allocated, so no array need be counted
-floor, log, sqrt = math.floor, math.log, math.sqrt
+absolute, floor, log, sqrt = abs, math.floor, math.log, math.sqrt
 
 
 @equation

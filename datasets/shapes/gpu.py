@@ -1,0 +1,57 @@
+"""Clips on a GPU: one launch for all of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from eventsnn.camera import chance
+from eventsnn.camera.compose import compose
+
+from .cpu import EQUATIONS
+from .job import Job
+
+BLOCK = 128
+
+
+def render(job: Job, frames: Tensor | None, wanted: bool, block: int = BLOCK, warps: int = 4) -> Tensor | None:
+    """Fills frames ``[T, n, 2, H, W]`` float32, which are zero; returns the keys of the events, if these are wanted."""
+    kernel = compose("blocks", *EQUATIONS, "eventsnn.datasets.shapes.gpu_kernel").clip_kernel
+    config, scene, device = job.config, job.scene, job.clips.device
+    pixels = config.height * config.width
+    tables = [unit.edges for unit in scene.forms]
+    firsts = [sum(map(len, tables[:k])) for k in range(len(tables))]
+    rows = [(unit.kind, start, len(table)) for unit, start, table in zip(scene.forms, firsts, tables, strict=True)]
+    ends = [sum(map(len, scene.layers[:k])) for k in range(len(scene.layers) + 1)]
+    shape = torch.tensor([*rows, (0, 0, 0)], dtype=torch.int32, device=device)
+    edges = torch.cat([*tables, torch.zeros(1, 5)]).double().to(device)
+    members, bounds = (
+        torch.tensor(v, dtype=torch.int32, device=device) for v in ([k for layer in scene.layers for k in layer], ends)
+    )
+    streams = (chance.NOISE_ON, chance.NOISE_OFF, chance.TIMES, chance.HOT_EVENTS)
+    hashes = torch.stack([chance.hashed(job.seed, stream, job.clips) for stream in streams])
+    background, sign, logarithm = job.light
+    light = torch.tensor([background, sign, config.dt_us / config.substeps], dtype=torch.float64, device=device)
+    poses, total = scene.poses(), torch.zeros(1, dtype=torch.int64, device=device)
+
+    def launch(keys: Tensor | None) -> None:
+        total.zero_()
+        kernel[(-(-pixels // block), len(job.clips))](
+            poses, shape, edges, scene.value.contiguous(), members, bounds, job.state, job.on, job.off,
+            job.hot.to(torch.int8), hashes, frames, keys, total, 0 if keys is None else len(keys), len(job.clips),
+            len(rows), len(scene.layers), light, job.cap, *job.limits,
+            config.frames, config.pre_roll, config.substeps, config.dt_us, config.height, config.width,
+            LOGARITHM=logarithm, HOT=bool(config.hot_pixels), BLOCK=block, num_warps=warps, enable_fp_fusion=False,
+        )  # fmt: skip
+
+    if not wanted:
+        launch(None)
+        return None
+    keys = torch.empty(job.room * len(job.clips), dtype=torch.int64, device=device)
+    launch(keys)
+    if int(total) > len(keys):
+        keys = torch.empty(int(total), dtype=torch.int64, device=device)
+        if frames is not None:
+            frames.zero_()
+        launch(keys)
+    return keys[: int(total)]

@@ -96,7 +96,8 @@ def ours(device: str, shapes: Shapes) -> dict[str, Case]:
     field = TemporalReceptiveField(shapes["time"][2:], over_time=True).to(device)
     cascade = TemporalReceptiveField(shapes["time"][2:], mode="cascade", over_time=True).to(device)
     weights = torch.randn(len(table), 2, SIZE, SIZE, device=device, requires_grad=True)
-    moved = torch.empty(stream.numel() * 5 // 2, device=device)  # x read and y, four times x, written: read and write this
+    moved = torch.empty(stream.numel() * 5 // 2, device=device)  # x is read, y written, four times x: half of it
+    arrived = torch.empty_like(moved)
     grads: list[dict[str, Tensor]] = [{} for _ in range(5)]
 
     def no_grad(case: Case) -> Case:
@@ -111,7 +112,7 @@ def ours(device: str, shapes: Shapes) -> dict[str, Case]:
         "bank, conv2d, no gradient": no_grad(lambda: torch.nn.functional.conv2d(x.flatten(0, 1), weights)),
         "time": lambda: backward(field(stream)[0], grads[3]),  # gradients of the time constants alone, as x needs none
         "time, no gradient": no_grad(lambda: field(stream)),
-        "time, copy": no_grad(lambda other=torch.empty_like(moved): other.copy_(moved)),
+        "time, copy": no_grad(lambda: arrived.copy_(moved)),
         "cascade": lambda: backward(cascade(stream)[0], grads[4]),
         "cascade, no gradient": no_grad(lambda: cascade(stream)),
     }

@@ -2,6 +2,7 @@
 
     python benchmarks/files.py [--events 20000000] [--python OTHER/bin/python ...] [--formats EVT2 DAT]
     python benchmarks/files.py --large FILE
+    python benchmarks/files.py --floors FILE EVENTS
 
 Two synthetic recordings (rows of moving edges, uniformly random pixels) are written in each format by eventsnn. Every
 reader first has to give the same columns; then the best of five passes over the file counts, with no work done on the
@@ -248,6 +249,46 @@ def large(path: str) -> None:
     )
 
 
+def floors(path: str, count: int) -> None:
+    """What no reader can be faster than: reading the bytes, writing the columns, and expanding LZ4 packets."""
+    columns = [np.dtype(name) for name in ("<i8", "<i2", "<i2", "u1")]
+    warm = [np.zeros(1 << 16, dtype) for dtype in columns]
+    buffer = bytearray(1 << 20)
+
+    def copy() -> None:
+        with open(path, "rb", buffering=0) as file:
+            while file.readinto(buffer):
+                pass
+
+    def write_warm() -> None:
+        for _ in range(count >> 16):
+            for column in warm:
+                column.fill(1)
+
+    def write_fresh() -> None:
+        for dtype in columns:
+            np.empty(count, dtype).fill(1)
+
+    works: dict[str, Callable[[], object]] = {
+        "reading the bytes": copy,
+        "writing warm columns": write_warm,
+        "writing fresh columns": write_fresh,
+    }
+    if path.endswith(".aedat4"):
+        import lz4.frame
+
+        packets = [part for part in Path(path).read_bytes().split(bytes.fromhex("04224d18"))][1:]
+        frames = [bytes.fromhex("04224d18") + part for part in packets]
+        works["expanding LZ4"] = lambda: [lz4.frame.LZ4FrameDecompressor().decompress(frame) for frame in frames]
+    for name, work in works.items():
+        best = float("inf")
+        for _ in range(5):
+            started = time.perf_counter()
+            work()
+            best = min(best, time.perf_counter() - started)
+        print(f"{Path(path).name}: {name}: {count / best / 1e6:.0f} M events/s")
+
+
 def measure(pythons: list[str], reader: str, format: str, path: Path) -> dict[str, Any] | None:
     """The job in the first interpreter that has the reader."""
     for python in pythons:
@@ -265,13 +306,16 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000_000)
     parser.add_argument("--python", nargs="*", default=[])
     parser.add_argument("--formats", nargs="*", default=list(SUFFIXES))
-    parser.add_argument("--large")
+    parser.add_argument("--large", metavar="FILE")
+    parser.add_argument("--floors", nargs=2, metavar=("FILE", "EVENTS"))
     parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
         print(json.dumps(job(*arguments.job)))
     elif arguments.large:
         large(arguments.large)
+    elif arguments.floors:
+        floors(arguments.floors[0], int(arguments.floors[1]))
     else:
         compare(arguments.events, [sys.executable, *arguments.python], arguments.formats)
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import lz4.frame
@@ -26,7 +27,7 @@ from hypothesis import strategies as st
 
 import eventsnn.io
 from eventsnn.events import Events
-from eventsnn.io import EventFormatError, aedat4, dat, drive, ecf, formats, index, recording
+from eventsnn.io import EventFormatError, aedat4, dat, drive, ecf, formats, hdf5_layouts, index, recording, waiting
 
 DATA = Path(os.environ.get("EVENTSNN_DATA") or Path(__file__).parents[2] / "shared" / "data") / "recordings"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recordings in {DATA}; set EVENTSNN_DATA")
@@ -274,11 +275,7 @@ BESIDE = [
     ("AEDAT3", aedat3_aside()),
     ("ES", es1_bytes(0, 3 | 7 << 4 | 1 << 23, 1 | 8 << 4 | 100 << 14) + b"\x2f"),
     ("ES", es1_bytes(1, 3 | 300 << 5 | 9 << 14 | 1 << 23, 1 | 8 << 5 | 1 << 22) + b"\x3f"),
-    (
-        "EVT2.1",
-        b"% format EVT21;height=32;width=64\n% endianness legacy\n% end\n"
-        + np.array([8, 10 << 28 | 69], "<u8").tobytes(),
-    ),
+    ("EVT2.1", evt_bytes("2.1", [8 << 60 | 1 << 32, 10 << 60 | 5 << 54 | 3 << 40 | 1 << 32], "<u8")),
     ("EVT3", evt_bytes("3.0", [0x8001, 0x6005, 0xA301, 0x0004, 0x2803, 0x8002, 0xA300], "<u2")),
     ("DAT", b"% Version 2\n% end\n\x0e\x08" + struct.pack("<4I", 7, 1 | 6 << 26, 9, 6 << 26)),
     ("CSV", b"x,y,p,t_ms\n3,4,1,1.25\n5,6,0,2.5\n"),
@@ -1206,6 +1203,371 @@ eventsnn.io.write(sys.argv[1], parts())
     run = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.dat")], input=data, capture_output=True)
     assert run.returncode == -signal.SIGKILL
     assert not (tmp_path / "a.dat").exists()
+
+
+# what lies beside the events
+
+
+@pytest.mark.parametrize(
+    ("data", "edges"),
+    [
+        (MADE["EVT2"], [(64, 0, 0)]),
+        (dict(BESIDE)["EVT3"], [(4101, 3, 1), (8192, 3, 0)]),
+        (dict(BESIDE)["EVT2.1"], [(69, 3, 1)]),
+        (dict(BESIDE)["DAT"], [(7, 6, 1), (9, 6, 0)]),
+        (MADE["DAT"], []),
+        (
+            evt_bytes("2.0", [10 << 28, HIGH2 | 0xFFFFFFF, HIGH2 | 1, 10 << 28 | 5 << 8 | 1], "<u4"),
+            [(2**34 + 64, 5, 1)],
+        ),
+        (evt_bytes("3.0", [0xA000, 0x8FFF, 0x8001, 0xA001], "<u2"), [(2**24 + 4096, 0, 1)]),
+    ],
+)
+def test_edges_at_the_triggers_of_prophesee(data, edges):
+    opened = eventsnn.io.open(data)
+    assert opened.triggers().tolist() == edges
+    events = opened.read()
+    assert opened.triggers().tolist() == edges  # and reading the events leaves them be
+    assert len(events) + opened.report.other + opened.report.early > 0
+
+
+def test_what_lies_beside_the_events_of_a_davis():
+    pixels = [(y, x) for y in range(180) for x in range(240)]
+    samples = [
+        (1 << 31 | y << 22 | x << 12 | read << 10 | (900 - (x + y + frame if read else 0)), 10 * frame + read)
+        for frame in (0, 1)
+        for read in (0, 1)
+        for y, x in pixels
+    ]
+    data = davis_bytes() + b"".join(struct.pack(">Ii", *sample) for sample in samples)
+    opened = eventsnn.io.open(data)
+    (first, image), (second, other) = opened.frames()
+    assert (first, second, image.shape, image.dtype) == (1, 11, (180, 240), np.uint16)
+    y, x = np.mgrid[:180, :240]
+    np.testing.assert_array_equal(image, (239 - x) + (179 - y))  # counted from the bottom-right in the file
+    np.testing.assert_array_equal(other, image + 1)
+    (sample,) = opened.imu()
+    assert (sample["t"], sample["temperature"]) == (77, 36)
+    assert (sample["accelerometer"].tolist(), sample["gyroscope"].tolist()) == ([1, 0, -1], [2, 0, -2])
+    assert opened.triggers().tolist() == [(99, 1)]
+    assert rows(opened.read()) == [(100, 229, 159, 0)]
+
+
+def test_what_lies_beside_the_events_of_aedat3():
+    opened = eventsnn.io.open(aedat3_aside())
+    ((t, image),) = opened.frames()
+    assert t == 2**31 + 30
+    np.testing.assert_array_equal(image, np.arange(6).reshape(3, 2))
+    six, nine = opened.imu()
+    assert (six["t"], six["temperature"], six["accelerometer"].tolist()) == (2**31 + 60, 25, [0, 0, 1])
+    assert (nine["gyroscope"].tolist(), nine["magnetometer"].tolist()) == ([2, 3, 4], [7, 8, 9])
+    assert opened.triggers().tolist() == [(2**31 + 50, 2), (2**31 + 52, 3)]
+    assert len(opened.read()) == 0
+
+
+def test_what_lies_beside_the_events_in_hdf5():
+    mvsec = LAYOUTS["MVSEC"][0] | {
+        "davis/left/image_raw": np.arange(12, dtype="u1").reshape(2, 2, 3),
+        "davis/left/image_raw_ts": [1.5, 2.5],
+        "davis/left/imu": [[0, 0, 9.80665, np.pi, 0, 0]],
+        "davis/left/imu_ts": [1.25],
+    }
+    opened = eventsnn.io.open(hdf5(mvsec))
+    assert [(t, image.tolist()) for t, image in opened.frames()][1] == (2_500_000, [[6, 7, 8], [9, 10, 11]])
+    np.testing.assert_allclose(opened.imu()["accelerometer"], [[0, 0, 1]])
+    np.testing.assert_allclose(opened.imu()["gyroscope"], [[180, 0, 0]])
+    edges = np.array([(1, 50, 6)], [("p", "i2"), ("t", "i8"), ("id", "i2")])
+    opened = eventsnn.io.open(hdf5(LAYOUTS["Prophesee"][0] | {"EXT_TRIGGER/events": edges}))
+    assert opened.triggers().tolist() == [(50, 6, 1)]
+    assert (len(list(opened.frames())), len(opened.imu())) == (0, 0)
+
+
+def test_aedat_of_versions_and_chips():
+    words = b"".join(struct.pack("<Ii", x << 18 | y << 4 | p << 1 | 1, t) for t, x, y, p in THREE)
+    old = b"#!AER-DAT3.0\r\n#Format: RAW\r\n#Source 1: DVS128\r\n" + aedat3_packet(1, 8, words)
+    assert rows(eventsnn.io.read(old)) == [(t, x, 127 - y, p) for t, x, y, p in THREE]
+    address = [(3 << 1 | 4 << 11 | 1, 5), (5 << 1 | 6 << 11, 7)]
+    opened = eventsnn.io.open(aedat2_bytes(address, "DVS640"))
+    assert (opened.sensor, rows(opened.read())) == ((640, 480), [(5, 636, 475, 1), (7, 634, 473, 0)])
+    for chip, sensor in (("EDVS128", (128, 128)), ("DAVIS240C", (240, 180)), ("Davis346blue", (346, 260))):
+        assert eventsnn.io.open(aedat2_bytes([], chip)).sensor == sensor
+
+
+def test_event_stream_1():
+    dvs, atis = (data for format, data in BESIDE if format == "ES")
+    assert rows(eventsnn.io.read(dvs)) == [(3, 7, 239, 1), (4, 8, 139, 0)]
+    opened = eventsnn.io.open(atis)
+    assert (opened.sensor, rows(opened.read()), opened.report.other) == ((304, 240), [(3, 300, 230, 1)], 1)
+    late = es1_bytes(0) + b"\x2f\x1f" + (1 | 7 << 4).to_bytes(3, "little")
+    assert rows(eventsnn.io.read(late, sensor=(9, 9))) == [(46, 7, 8, 0)]
+    with pytest.raises(EventFormatError, match="no polarity events"):
+        eventsnn.io.open(es1_bytes(3))
+
+
+# columns and units that are given, layouts that are found
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "times"),
+    [
+        (b"3 4 100 1\n5 6 2500 0\n", {"columns": "xytp", "unit": "ms"}, [100_000, 2_500_000]),
+        (b"9,1.5,3,4,1\n9,2.5,5,6,0\n", {"columns": "_txyp"}, [1_500_000, 2_500_000]),
+        (b"t,x,y,p\n1500,3,4,1\n", {"unit": "ns"}, [2]),
+        (saved(np.save, TABLE), {"columns": "t x y p", "unit": "s"}, [5_000_000, 7_000_000]),
+        (saved(np.savez, **FOUR), {"unit": "ms"}, [0, 0]),
+        (saved(np.save, STRUCTURED), {"unit": "ns"}, [0, 0]),
+    ],
+)
+def test_columns_and_units_are_given(data, options, times):
+    events = eventsnn.io.read(data, **options)
+    assert events.t.tolist() == times
+    assert events.x[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (b"1 2 3 1\n", {"columns": "txy"}, "names each of t, x, y and p once"),
+        (b"1 2 3 1\n", {"unit": "min"}, "unit must be one of"),
+        (MADE["EVT2"], {"unit": "ms"}, "unit is for files in the formats NumPy, CSV, text; this one is EVT2"),
+        (saved(np.savez, **FOUR), {"columns": "txyp"}, "the columns of this file have names"),
+    ],
+)
+def test_columns_and_units_that_cannot_be(data, options, message):
+    with pytest.raises(ValueError, match=message):
+        eventsnn.io.open(data, **options)
+
+
+def packed(filter, **columns):
+    """An HDF5 file whose columns are packed by one of hdf5plugin's filters."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as opened:
+        for name, values in columns.items():
+            opened.create_dataset(f"events/{name}", data=values, chunks=(2,), **filter)
+        opened["t_offset"] = 0
+    return file.getvalue()
+
+
+def test_hdf5_packed_by_blosc_or_zstd(monkeypatch):
+    hdf5plugin = pytest.importorskip("hdf5plugin")
+    for filter in (hdf5plugin.Blosc("zstd"), hdf5plugin.Zstd()):
+        data = packed(filter, t=T, x=X, y=Y, p=P)
+        assert rows(eventsnn.io.read(data)) == THREE
+        with monkeypatch.context() as missing:
+            missing.setattr(h5py.h5z, "filter_avail", lambda code: False)
+            missing.setitem(sys.modules, "hdf5plugin", None)
+            with pytest.raises(EventFormatError, match="pip install hdf5plugin"):
+                eventsnn.io.open(data)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"camera/0/t": T, "camera/0/x": X, "camera/0/y": Y, "camera/0/p": P},
+        {"a/b": RECORDS},
+        {"evs": np.stack([T, X, Y, P], 1)},
+    ],
+)
+def test_events_are_found_where_no_known_layout_has_them(items):
+    assert rows(eventsnn.io.read(hdf5(items | {"other": [1, 2]}))) == THREE
+
+
+@pytest.mark.parametrize("compression", ["lzf", "gzip", "zstd", "none", "LZF"])
+def test_own_hdf5_is_packed_as_said(compression, tmp_path):
+    if compression == "zstd":
+        pytest.importorskip("hdf5plugin")
+    events = Events(T, X, Y, P, sensor=(12, 10))
+    eventsnn.io.write(tmp_path / "a.h5", events, compression=compression)
+    with eventsnn.io.open(tmp_path / "a.h5") as opened:
+        assert opened.read() == events
+    with pytest.raises(ValueError, match="HDF5 is written lzf, gzip, zstd, none; not with 'bz2'"):
+        eventsnn.io.write(tmp_path / "a.h5", events, compression="bz2")
+    with pytest.raises(ValueError, match="DAT is written not packed"):
+        eventsnn.io.write(tmp_path / "a.dat", events, compression="lzf")
+
+
+# length and duration, growing files, other places
+
+
+@pytest.mark.parametrize("format", sorted({*MADE, *WRITERS}))
+def test_extent(format, tmp_path):
+    if format in MADE:
+        data = MADE[format]
+    else:
+        eventsnn.io.write(tmp_path / "a", Events(T, X, Y, P, sensor=(12, 10)), format=format)
+        data = (tmp_path / "a").read_bytes()
+    with eventsnn.io.open(data, format=format) as opened:
+        events = opened.read()
+        assert opened.extent() == (len(events), events.t.min(), events.t.max())
+        assert opened.extent().duration == events.duration
+    assert eventsnn.io.open(b"# sensor 8x8\n# t[s] x y p\n").extent() == (0, 0, 0)
+
+
+@needs_data
+def test_extent_is_told_by_tables_where_there_are_some(tmp_path, monkeypatch):
+    whole = eventsnn.io.read(DATA / "office.aedat4")
+    eventsnn.io.write(tmp_path / "a.h5", whole)
+    monkeypatch.setattr(index.Index, "of", None)
+    for path in (DATA / "office.aedat4", tmp_path / "a.h5"):
+        assert eventsnn.io.open(path).extent() == (len(whole), whole.t.min(), whole.t.max())
+
+
+@pytest.mark.parametrize("format", sorted(name for name in MADE if formats[name].streams))
+def test_a_growing_file_is_followed(format, tmp_path):
+    data, path = MADE[format], tmp_path / "growing"
+    begin = {"rosbag": len(data) - RECORD["rosbag"], "mcap": len(data) - 150, "AEDAT3": len(AEDAT3)}.get(
+        format, len(data) // 2
+    )
+    path.write_bytes(data[:begin])
+    with eventsnn.io.open(path, format=format) as opened:
+        steps = iter(range(begin + 1, len(data) + 1))
+
+        def wait():
+            with open(path, "ab") as file:
+                file.write(data[(step := next(steps, len(data) + 1)) - 1 : step])
+            return step <= len(data)
+
+        parts = list(opened.follow(wait=wait))
+        assert len(parts) > 1
+        assert rows(Events.concatenate(parts)) == EXPECTED[format]
+        assert opened.report.events == len(EXPECTED[format])
+        assert opened.report.skipped_bytes == 0
+
+
+def test_following_ends_when_nothing_comes(tmp_path, monkeypatch):
+    path, clock = tmp_path / "a.dat", iter(range(100))
+    path.write_bytes(MADE["DAT"])
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock)))
+    assert rows(Events.concatenate(eventsnn.io.open(path).follow("5s"))) == EXPECTED["DAT"]
+    assert next(clock) < 20
+    for origin in (MADE["DAT"], io.BytesIO(MADE["DAT"])):
+        with pytest.raises(ValueError, match="cannot be followed"):
+            next(eventsnn.io.open(origin).follow())
+
+
+def test_urls_are_opened_by_fsspec(monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open("memory://folder/a.dat", "wb") as file:
+        file.write(MADE["DAT"])
+    with eventsnn.io.open("memory://folder/a.dat") as opened:
+        assert (rows(opened.read()), opened.path) == (EXPECTED["DAT"], "memory://folder/a.dat")
+        assert rows(opened.between(6, 7)) == EXPECTED["DAT"][1:2]
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(ImportError, match="pip install fsspec"):
+        eventsnn.io.open("memory://folder/a.dat")
+
+
+# going on after damage
+
+
+def aedat4_bytes(compression, events):
+    file = io.BytesIO()
+    aedat4.write(file, events, events[0].sensor, compression)
+    return file.getvalue()
+
+
+def spoiled(format):
+    """Three stretches of events in a file, the second of which is damaged; and the events of the others."""
+    n = np.arange(40)
+    parts = [Events(n + 100 * i, n % 30, n % 20, n % 2, sensor=(30, 20)) for i in range(3)]
+    good = rows(parts[0]) + rows(parts[2])
+    if format.startswith("AEDAT4"):
+        data = aedat4_bytes(format[7:], parts)
+        sign = {"LZ4": b"\x04\x22\x4d\x18", "zstd": b"\x28\xb5\x2f\xfd", "none": b"EVTS"}[format[7:]]
+        at = data.index(sign, data.index(sign, data.index(b"</dv>")) + 9) - (16 if format[7:] == "none" else 8)
+        return data[:at] + b"\x11" * 9 + data[at + 9 :], good
+    if format == "AEDAT3":
+        packets = [aedat3_packet(1, 8, polarity(*rows(part))) for part in parts]
+        return AEDAT3 + packets[0] + b"\xff" * 11 + packets[1][11:] + packets[2], good
+    if format == "rosbag":
+        data = ros_bag(bz2.compress, b"bz2")
+        return data.replace(b"BZh", b"BZx", 2).replace(b"BZx", b"BZh", 1), THREE[:1]
+    if format == "mcap":
+        data = MADE["mcap"]
+        at = data.index(b"lz4", data.index(b"lz4") + 1) + 30
+        return data[:at] + b"\x55\xaa" + data[at + 2 :], THREE[:1]
+    if format == "text":
+        return b"0.1 1 2 1\n0.2 x 2 1\n0.3 3 4 0\n", [(100_000, 1, 2, 1), (300_000, 3, 4, 0)]
+    data = packed({"compression": "gzip", "fletcher32": True}, t=[1, 2, 3, 4, 5], x=[1] * 5, y=[2] * 5, p=[1] * 5)
+    with h5py.File(io.BytesIO(data)) as opened:
+        at = opened["events/x"].id.get_chunk_info(1).byte_offset
+    return data[:at] + b"\xff\xff" + data[at + 2 :], [(t, 1, 2, 1) for t in (1, 2, 5)]
+
+
+@pytest.mark.parametrize(
+    "format", ["AEDAT4 LZ4", "AEDAT4 zstd", "AEDAT4 none", "AEDAT3", "rosbag", "mcap", "text", "HDF5"]
+)
+def test_reading_goes_on_behind_damage(format, monkeypatch):
+    monkeypatch.setattr(hdf5_layouts, "_PIECE", 2)
+    data, good = spoiled(format)
+    with pytest.raises(EventFormatError) as caught:
+        eventsnn.io.read(data)
+    assert caught.value.offset is not None
+    with eventsnn.io.open(data, on_error="skip") as opened:
+        assert rows(opened.read()) == good
+        dropped = opened.metadata["dropped"]
+        assert dropped.get("skipped_bytes", 0) + opened.report.other > 0
+        assert rows(opened.between()) == good
+
+
+def test_what_is_left_of_an_hdf5_file_that_was_cut_short(tmp_path):
+    n = np.arange(300_000)
+    eventsnn.io.write(tmp_path / "a.h5", Events(n, n % 300, n % 200, n % 2, sensor=(300, 200)))
+    data = (tmp_path / "a.h5").read_bytes()
+    cut = data[: len(data) * 3 // 4]
+    with pytest.raises(EventFormatError, match="bytes are missing: it was cut short"):
+        eventsnn.io.read(cut)
+    with eventsnn.io.open(cut, on_error="skip") as opened:
+        events = opened.read()
+        assert 0 < len(events) < len(n)
+        assert np.isin(events.t, n).all()
+        assert opened.metadata["dropped"]["skipped_bytes"] > 0
+
+
+def test_aedat4_whose_table_is_elsewhere():
+    data = bytearray(aedat4_bytes("LZ4", [Events(T, X, Y, P, sensor=(12, 10))]))
+    struct.pack_into("<q", data, 18 + 20, 700)  # the place of the data table in the header
+    with pytest.raises(EventFormatError):
+        eventsnn.io.read(bytes(data))
+
+
+KILLING = """
+import os, signal, sys
+from eventsnn.cli import main
+source, folder, steps = sys.argv[1], sys.argv[2], [int(step) for step in sys.argv[3].split(",")]
+main(["convert", source, "-o", folder + "/whole.h5"])
+for step in steps:
+    if os.fork():
+        os.wait()
+        continue
+    left = step
+    def count(frame, event, argument):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.setprofile(count)
+    main(["convert", source, "-o", f"{folder}/{step}.h5"])
+    sys.setprofile(None)
+    print("calls", step - left, flush=True)
+    os._exit(0)
+"""
+
+
+def test_a_kill_at_any_moment_leaves_no_file_or_the_whole_one(tmp_path):
+    (tmp_path / "a.dat").write_bytes(MADE["DAT"])
+
+    def convert(steps):
+        command = [sys.executable, "-c", KILLING, tmp_path / "a.dat", tmp_path, ",".join(map(str, steps))]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    (total,) = (int(line.split()[1]) for line in convert([10**9]).splitlines() if line.startswith("calls"))
+    steps = [total * k // 40 for k in range(1, 40)] + [total - k for k in range(1, 400, 25)]
+    assert "calls" not in convert(steps)
+    found = [tmp_path / f"{step}.h5" for step in steps if (tmp_path / f"{step}.h5").exists()]
+    assert 0 < len(found) < len(steps)
+    for path in found:
+        assert rows(eventsnn.io.read(path)) == EXPECTED["DAT"]
 
 
 # seeds of tests/fuzz_readers.py

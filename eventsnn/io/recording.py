@@ -144,7 +144,7 @@ class Recording:
         path = self._source.path
         if path is None or not formats[self.format].streams:
             raise ValueError(
-                f"{self.path}: {self.format} from there cannot be followed; a file of a streaming format can"
+                f"{self.path} ({self.format}) cannot be followed; only a file on disk in a format that streams can"
             )
         wait = wait or until_idle(path, microseconds(patience))
         columns, mark, report = Columns(self.sensor), None, Report()

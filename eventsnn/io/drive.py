@@ -18,7 +18,7 @@ from .header import Header
 from .reading import Mark, Pass, Report
 
 BLOCK = 1 << 20
-_SPACE = 1 << 17
+_SPACE = 1 << 18
 _COUNTS = {"back": "steps_back", "wraps": "wraps", "outside": "outside", "early": "early", "other": "other"}
 _STATE = ("skip", "width", "height", "last", "fault", "fault_x", "fault_y", *_COUNTS)
 OUTSIDE = 1  # the fault every kernel may report

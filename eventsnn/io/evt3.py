@@ -120,7 +120,7 @@ def _decode(words: Any, state: Any, t: Any, x: Any, y: Any, p: Any) -> tuple[int
                 if s.fault:
                     n = begun
                     break
-            base = base + wide if base >= 0 else base
+            base += wide if base >= 0 else 0
         elif kind == 3:
             base, on = value & 0x7FF, value >> 11
         else:

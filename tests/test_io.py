@@ -1415,9 +1415,8 @@ def test_extent_is_told_by_tables_where_there_are_some(tmp_path, monkeypatch):
 @pytest.mark.parametrize("format", sorted(name for name in MADE if formats[name].streams))
 def test_a_growing_file_is_followed(format, tmp_path):
     data, path = MADE[format], tmp_path / "growing"
-    begin = {"rosbag": len(data) - RECORD["rosbag"], "mcap": len(data) - 150, "AEDAT3": len(AEDAT3)}.get(
-        format, len(data) // 2
-    )
+    offset = eventsnn.io.open(data, format=format)._header.offset
+    begin = {"rosbag": len(data) - RECORD["rosbag"], "mcap": len(data) - 150}.get(format, max(offset, len(data) // 2))
     path.write_bytes(data[:begin])
     with eventsnn.io.open(path, format=format) as opened:
         steps = iter(range(begin + 1, len(data) + 1))

@@ -108,7 +108,7 @@ class Packed:
             where = torch.as_tensor(index).to(self.begin.device, non_blocking=True)
             part.begin, part.end = self.begin[where], self.end[where]
         else:
-            where = index if isinstance(index, slice) or len(index) else np.zeros(0, np.int64)
+            where = index if isinstance(index, slice) else np.asarray(index) if len(index) else np.zeros(0, np.int64)
             part.begin, part.end = self.begin[where], self.end[where]
         part._sorted = self._sorted or None
         return part

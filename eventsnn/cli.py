@@ -10,7 +10,21 @@ import tyro
 
 from . import __version__
 
-COMMANDS = ("demo", "info", "convert", "denoise", "track", "frames", "render", "datasets", "train", "evaluate", "predict")
+COMMANDS = (
+    "demo",
+    "info",
+    "convert",
+    "generate",
+    "simulate",
+    "denoise",
+    "track",
+    "frames",
+    "render",
+    "datasets",
+    "train",
+    "evaluate",
+    "predict",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

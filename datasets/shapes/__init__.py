@@ -5,6 +5,7 @@ from .generate import ShapesBatch, generate
 from .geometry import Form, coverage
 from .labels import Labels
 from .presets import PRESETS, preset
+from .recordings import write_recording, write_recordings
 from .staged import Shape, record
 from .truth import Truth, tracking_benchmark
 
@@ -21,4 +22,6 @@ __all__ = [
     "preset",
     "record",
     "tracking_benchmark",
+    "write_recording",
+    "write_recordings",
 ]

@@ -25,8 +25,8 @@ def render(job: Job, frames: Tensor | None, wanted: bool) -> Tensor | None:
     change, skin = (v.numpy() for v in pace(poses))
     change = np.maximum(change, 1e-9)
     edges = [form.edges for form in scene.forms]
-    corners = np.array([len(edge) for edge in edges])
-    shape = (np.array([form.kind for form in scene.forms]), np.cumsum(corners) - corners, corners)
+    corners = np.array([len(edge) for edge in edges], np.int64)
+    shape = (np.array([form.kind for form in scene.forms], np.int64), np.cumsum(corners) - corners, corners)
     table = torch.cat([*edges, torch.zeros(1, 5)]).double().flatten().numpy()
     layers = [np.array(layer) for layer in scene.layers]
     pixels, pre, substeps = config.height * config.width, config.pre_roll, config.substeps

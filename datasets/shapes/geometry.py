@@ -67,7 +67,7 @@ def form(shape: str | Form) -> Form:
         "rectangle": Form("rectangle", SQUARE, square, 4.0),
         "ring": Form("ring", RING, area=math.pi * 0.75),
         "cross": Form("cross", CROSS, bars, 20 / 9),
-        "star": Form("star", POLYGON, _around(10, (1.0, 0.5)), 5 * math.sin(math.pi / 5)),
+        "star": Form("star", POLYGON, _around(10, (1.0, 0.5)), 2.5 * math.sin(math.pi / 5)),
     }
     if shape in fixed:
         return fixed[shape]

@@ -124,7 +124,9 @@ def scene(config: ShapesConfig, clips: Tensor, seed: int) -> Scene:
     steps = torch.arange((config.pre_roll + config.frames) * config.substeps + 1, device=device)
     time = steps.double() / config.substeps  # frames
     a = _matrices(config, drawn, time)
-    low, high = (torch.stack(v, 2) for v in zip(*(extent(a[:, :, k], forms[k]) for k in range(total)), strict=True))
+    low, high = a.new_zeros(*a.shape[:3], 2), a.new_zeros(*a.shape[:3], 2)
+    for k, unit in enumerate(forms):
+        low[:, :, k], high[:, :, k] = extent(a[:, :, k], unit)
     way = velocity[:, None] * config.per_frame * time[:, None, None]
     if config.brownian:
         way = way.expand(len(clips), len(time), total, 2).clone()

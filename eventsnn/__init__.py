@@ -6,7 +6,7 @@ Events and files, frames, neurons, and receptive fields are here by name; tracki
 
 from importlib.metadata import version as _version
 
-from . import containers, encode, events, fields, forms, frames, functional, io, neurons, surrogate
+from . import containers, encode, events, fields, forms, frames, functional, io, neurons, structured, surrogate
 from .containers import *
 from .encode import *
 from .events import *
@@ -16,8 +16,9 @@ from .frames import *
 from .functional import *
 from .io import *
 from .neurons import *
+from .structured import *
 from .surrogate import *
 
 __version__ = _version("eventsnn")
-_ROOMS = (containers, encode, events, fields, forms, frames, functional, io, neurons, surrogate)
+_ROOMS = (containers, encode, events, fields, forms, frames, functional, io, neurons, structured, surrogate)
 __all__ = sorted({name for room in _ROOMS for name in room.__all__})

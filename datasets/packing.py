@@ -15,8 +15,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,8 +42,10 @@ def pack(dataset: Dataset, path: str | os.PathLike[str], *, target: Callable[[An
 
     ``target`` makes the label from a target that is no whole number. A file that holds the split already is left as it
     is. What was packed before an interruption or a full disk is kept in a folder beside it, ``.<name>.packing``, and
-    the next call goes on from there. Raises ValueError for targets that are no whole numbers, OSError, which says how
-    far it came, where writing fails, and what reading a sample raises.
+    the next call goes on from there. Of processes that pack the same at once one does it and the others wait.
+
+    Raises ValueError for targets that are no whole numbers, OSError, which says how far it came, where writing fails,
+    and what reading a sample raises.
 
     >>> import tempfile
     >>> from eventsnn.datasets import Packed
@@ -65,10 +67,28 @@ def pack(dataset: Dataset, path: str | os.PathLike[str], *, target: Callable[[An
         "classes": list(dataset.classes),
         "samples": len(dataset),
     }
-    if final.is_file() and _describes(final, about):
-        return final
     if not final.parent.is_dir():
         raise FileNotFoundError(f"{final.parent}: there is no such folder to write {final.name} to")
+    with _alone(final.parent):
+        if not (final.is_file() and _describes(final, about)):
+            _write(dataset, final, about, target)
+    return final
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits until no other process packs into the folder, so that of several that start together one does the work."""
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):  # not every system has locks, nor every file system
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _write(dataset: Dataset, final: Path, about: dict[str, Any], target: Callable[[Any], int] | None) -> None:
     room = final.parent / f".{final.name}.packing"
     done = _resume(room, about)
     try:
@@ -82,7 +102,6 @@ def pack(dataset: Dataset, path: str | os.PathLike[str], *, target: Callable[[An
         reason = f"packing stopped after {done} of {len(dataset)} samples: {error.strerror}; what is packed is kept"
         raise type(error)(error.errno, f"{reason} in {room.name}, call again to go on", str(final)) from error
     shutil.rmtree(room)
-    return final
 
 
 def _describes(path: Path, about: dict[str, Any]) -> bool:

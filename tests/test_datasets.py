@@ -931,6 +931,25 @@ def test_interrupted_packing_goes_on(small, tmp_path, monkeypatch):
     assert len(Packed.open(tmp_path / "train", verify=True)) == 12
 
 
+def test_of_several_that_pack_at_once_one_does_it(small, tmp_path):
+    class Counting(Toy):
+        read: list[int] = []  # noqa: RUF012
+
+        def __getitem__(self, k):
+            self.read.append(k)
+            return super().__getitem__(k)
+
+    dataset = Counting(small)
+    dataset.sensor = small.sensor
+    threads = [threading.Thread(target=pack, args=(dataset, tmp_path / "train")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(dataset.read) == [0, 1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
 @pytest.fixture
 def quota():
     """Sets how large a file may grow; writing beyond it fails, as it does on a full disk."""

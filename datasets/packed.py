@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from eventsnn import frames
 from eventsnn.events import Events
 
 from .batches import Batch, Batches, finish
-from .packing import DTYPES, MAGIC
+from .packfile import DTYPES, column, header_of
 from .sample import Sample
 
 __all__ = ["Packed"]
-
-
-def header_of(path: Path) -> dict[str, Any]:
-    """The header of a packed file. Raises ValueError for another file, or one that is damaged or cut short there."""
-    with path.open("rb") as file:
-        start = file.read(48)
-        if start[:8] != MAGIC:
-            raise ValueError(f"{path}: not a packed split (it does not begin with {MAGIC.decode()})")
-        text = file.read(min(int.from_bytes(start[8:16], "little"), 1 << 30))
-    if hashlib.sha256(text).digest() != start[16:]:
-        raise ValueError(f"{path}: the header is damaged; pack the split again")
-    header: dict[str, Any] = json.loads(text)
-    end = max(column["at"] + column["bytes"] for column in header["columns"].values())
-    if path.stat().st_size < end:
-        raise ValueError(f"{path}: cut short at {path.stat().st_size:,} of {end:,} bytes; pack the split again")
-    return header
-
-
-def _column(path: Path, dtype: str, at: int, size: int) -> NDArray[Any]:
-    """A column mapped into memory, in pages of our own: torch wants arrays it may write to, the file stays as it is."""
-    count = size // np.dtype(dtype).itemsize
-    return np.memmap(path, dtype, "c", at, (count,)).view(np.ndarray) if count else np.empty(0, dtype)
 
 
 class Packed:
@@ -79,10 +54,10 @@ class Packed:
         header = header_of(place)
         columns = {}
         for name, dtype in DTYPES.items():
-            column = header["columns"][name]
-            columns[name] = _column(place, dtype, column["at"], column["bytes"])
+            known = header["columns"][name]
+            columns[name] = column(place, dtype, known["at"], known["bytes"])
             checked = where.type != "cpu" if verify is None else verify
-            if checked and hashlib.sha256(columns[name].data).hexdigest() != column["sha256"]:
+            if checked and hashlib.sha256(columns[name].data).hexdigest() != known["sha256"]:
                 raise ValueError(f"{place}: column {name} is damaged (its checksum is wrong); pack the split again")
         return cls(place, where, header, columns)
 

@@ -1,17 +1,7 @@
-"""pack: all events of a split in one file, which is written whole or not at all and goes on where it was interrupted.
-
-    "EVSPACK1"  u64 length of the header, its SHA-256, the header in JSON; then, each at a multiple of 4096 bytes:
-    offsets     i64 [n + 1]    sample k has the events offsets[k] .. offsets[k + 1]
-    labels      i64 [n]
-    ids         the samples' names, one a line
-    t, x, y, p  i64, i16, i16, u8 [events], in order of time within a sample
-
-The header tells of the dataset, and of each column its place, length and SHA-256. Numbers are little-endian.
-"""
+"""pack: all events of a split in one file, written whole or not at all, and gone on with where it was interrupted."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -27,12 +17,10 @@ from eventsnn.events import Events
 from eventsnn.io.atomic import whole
 
 from .dataset import Dataset
+from .packfile import DTYPES, assemble, header_of
 
 __all__ = ["pack"]
 
-MAGIC = b"EVSPACK1"
-PAGE = 4096
-DTYPES = {"offsets": "<i8", "labels": "<i8", "ids": "|u1", "t": "<i8", "x": "<i2", "y": "<i2", "p": "|u1"}
 _COLUMNS = ("lengths", "labels", "t", "x", "y", "p")
 _EVENTS_AT_ONCE = 1 << 21
 
@@ -95,7 +83,7 @@ def _write(dataset: Dataset, final: Path, about: dict[str, Any], target: Callabl
         for k in _append(dataset, room, about, done, target):
             done = k
         with whole(final) as part:
-            _assemble(room, part, about, dataset.ids)
+            assemble(room, part, about, dataset.ids)
     except OSError as error:
         if error.errno is None:
             raise
@@ -105,8 +93,6 @@ def _write(dataset: Dataset, final: Path, about: dict[str, Any], target: Callabl
 
 
 def _describes(path: Path, about: dict[str, Any]) -> bool:
-    from .packed import header_of
-
     with suppress(ValueError):
         header = header_of(path)
         return {key: header[key] for key in about} == about
@@ -174,45 +160,3 @@ def _save(room: Path, files: Mapping[str, BinaryIO], about: dict[str, Any], done
 def _close(file: BinaryIO) -> None:
     with suppress(OSError):  # after a failed write closing fails again
         file.close()
-
-
-def _assemble(room: Path, path: Path, about: dict[str, Any], ids: tuple[str, ...]) -> None:
-    """The file from the columns; the header is written last."""
-    lengths = np.fromfile(room / "lengths", "<i8")
-    offsets = np.concatenate([[0], lengths.cumsum()]).astype("<i8")
-    columns: dict[str, Any] = {"offsets": offsets.tobytes(), "ids": "\n".join(ids).encode()}
-    sizes = {name: len(columns[name]) if name in columns else (room / name).stat().st_size for name in DTYPES}
-    header = {**about, "events": int(offsets[-1]), "columns": {}}
-    for name, size in sizes.items():
-        header["columns"][name] = {"at": 0, "bytes": size, "sha256": "0" * 64}
-    at = _page(len(_head(header)) + 20 * len(sizes))  # room for the places, which are not yet known
-    with path.open("wb") as out:
-        for name, size in sizes.items():
-            out.seek(at)
-            header["columns"][name].update(at=at, sha256=_copy(columns.get(name, room / name), out))
-            at = _page(at + size)
-        out.truncate(at)
-        out.seek(0)
-        out.write(_head(header))
-
-
-def _page(at: int) -> int:
-    return -(-at // PAGE) * PAGE
-
-
-def _head(header: dict[str, Any]) -> bytes:
-    text = json.dumps(header).encode()
-    return MAGIC + len(text).to_bytes(8, "little") + hashlib.sha256(text).digest() + text
-
-
-def _copy(source: bytes | Path, out: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    with ExitStack() as stack:
-        blocks: Any = [source]
-        if isinstance(source, Path):
-            file = stack.enter_context(source.open("rb"))
-            blocks = iter(lambda: file.read(1 << 20), b"")
-        for block in blocks:
-            digest.update(block)
-            out.write(block)
-    return digest.hexdigest()

@@ -25,7 +25,7 @@ from eventsnn.augment import Compose, RandomFlipLR
 from eventsnn.cli import main
 from eventsnn.datasets import Packed, Sample, cards, load, pack, trains
 from eventsnn.datasets.card import File
-from eventsnn.datasets.packed import header_of
+from eventsnn.datasets.packfile import header_of
 from eventsnn.events import Events
 from eventsnn.frames import to_frames
 from eventsnn.io import EventFormatError

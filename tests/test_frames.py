@@ -303,6 +303,18 @@ def test_events_outside_and_batches_out_of_order_are_refused(name):
         of(Packed.join([events, events[::-1]]))
 
 
+def test_columns_of_every_allowed_type_give_the_same(on_gpu):
+    events = recording(90, 1)
+    expected = to_frames(events, 70)
+    for kind in (torch.uint16, torch.int16):
+        columns = (torch.from_numpy(c.astype(np.int32)).to(kind) for c in (events.x, events.y))
+        given = Events(torch.from_numpy(events.t), *columns, torch.from_numpy(events.p).bool(), sensor=SENSOR)
+        assert torch.equal(to_frames(given, 70), expected)
+        assert torch.equal(on_gpu(lambda e: to_frames(e, 70), given), expected)
+        with pytest.raises(ValueError, match="outside the 5x5 sensor"):
+            to_frames(given, 70, sensor=(5, 5))
+
+
 def test_polarity_must_be_one_bit():
     events = Events([0], [0], [0], np.array([3], np.uint8), sensor=SENSOR)
     with pytest.raises(ValueError, match="polarity must be 0"):

@@ -76,6 +76,42 @@ def test_frames_hold_every_event(disc, tmp_path):
         assert np.array_equal(file["frames"][:], to_frames(events, "10ms", binary=True).numpy())
 
 
+def test_frames_of_every_kind_and_in_every_format(disc, tmp_path):
+    events = eventsnn.read(disc)
+    first, last = int(events.t[0]), int(events.t[-1])
+    parts = to_frames(events, n_bins=7, dtype=torch.int16, channels=1, downsample=2)
+    count = to_frames(events, count=500, overlap=100, channels="signed")
+    grid = eventsnn.to_voxel_grid(events, 5, start=first, duration=50_000)
+    active = eventsnn.to_surface_of_active_events(events, "30ms")
+    decayed = eventsnn.to_time_surface(events, "30ms", tau="20ms", channels=1)
+    tore = eventsnn.to_tore(events, "30ms", k=2)
+    latest = eventsnn.to_latest_timestamps(events, "30ms")
+    wanted = {
+        "--n-bins 7 --dtype int16 --polarity merged --downsample 2 -o a.npy": parts,
+        "--count 500 --overlap 100 --polarity signed -o a.npz": count,
+        "--representation voxel --dt 50ms --dtype float32 -o a.pt": grid,
+        "--representation active-events --dt 30ms -o a.h5": active,
+        "--representation time-surface --dt 30ms --tau 20ms --polarity merged -o b.npy": decayed,
+        "--representation tore --dt 30ms --last 2 -o b.npz": tore,
+        "--representation latest --dt 30ms -o b.pt": latest,
+    }
+    for words, expected in wanted.items():
+        path = tmp_path / words.split()[-1]
+        assert main(["frames", str(disc), *words.split()[:-1], str(path)]) == 0
+        if path.suffix == ".h5":
+            with h5py.File(path) as file:
+                stored, times = file["frames"][:], file["t_us"][:]
+        elif path.suffix == ".npy":
+            stored, times = np.load(path), None
+        else:
+            found = torch.load(path) if path.suffix == ".pt" else np.load(path)
+            stored, times = found["frames"], found["t_us"]
+        stored = torch.as_tensor(stored)
+        stored = stored[0] if "voxel" in words else stored
+        torch.testing.assert_close(stored, expected.to(stored.dtype))
+        assert times is None or first <= times[0] <= times[-1] <= last
+
+
 def test_render_plays_for_some_seconds(disc, tmp_path):
     assert main(["render", str(disc), "-o", str(tmp_path / "clip.mp4")]) == 0
     frames = pictures(tmp_path / "clip.mp4")
@@ -257,6 +293,12 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(bad, monkeypatch, capsys,
         ("render good.raw -o out --contrast 0", "must be positive"),
         ("render good.raw -o out.gif --fps 60", r"(0, 50] for a GIF"),
         ("frames good.raw -o out --dt 0us", "at least 1 us"),
+        ("frames good.raw -o out --dt 1ms --count 5", "give one of dt, count and n-bins"),
+        ("frames good.raw -o out --representation tore --count 5", "tore goes by time"),
+        ("frames good.raw -o out --representation tore --polarity signed", "tore has no sign"),
+        ("frames good.raw -o out --dtype bfloat16", "bfloat16 can be written to .pt files only"),
+        ("frames good.raw -o out --dt 1ms --overlap 1ms", "overlap must lie in"),
+        ("frames good.raw -o out.npy --n-bins 10000000", "n_bins"),
         ("denoise good.raw -o out.raw --tau 0us", "tau must be at least 1 us"),
         ("denoise good.raw -o out.raw --support 9", "support must lie in 1..8"),
         ("denoise good.raw -o out.raw --filters", "name at least one filter"),

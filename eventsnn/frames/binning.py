@@ -72,12 +72,15 @@ def _refuse(
         raise ValueError(UNSORTED)
     if outside:
         store = events if isinstance(events, Events) else events.events
-        x, y = (int(c.max()) for c in (store.x, store.y))
-        least = min(int(store.x.min()), int(store.y.min()))
-        size = f"{grid.sensor[0]}x{grid.sensor[1]}"
-        if bool((store.p.int() if isinstance(store.p, torch.Tensor) else store.p).max() > 1):
+        columns = store.x, store.y, store.p
+        x, y, p = (c.int() if isinstance(c, torch.Tensor) else c for c in columns)  # torch compares no uint16
+        if p.max() > 1:
             raise ValueError("polarity must be 0 (OFF) or 1 (ON); pass p > 0")
-        raise ValueError(f"events lie outside the {size} sensor (largest x {x}, y {y}; least {least}); crop them first")
+        size = f"{grid.sensor[0]}x{grid.sensor[1]}"
+        least, most_x, most_y = min(int(x.min()), int(y.min())), int(x.max()), int(y.max())
+        raise ValueError(
+            f"events lie outside the {size} sensor (largest x {most_x}, y {most_y}; least {least}); crop them first"
+        )
     if overflow:
         most_held = largest(dtype)
         counted = f"{most:,}" if most else f"more than {most_held:,}"

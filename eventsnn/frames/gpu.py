@@ -113,7 +113,8 @@ def bin_events(
         tl.atomic_or(flags + tl.full([BLOCK], 0, tl.int32), fault, fault != 0, sem="relaxed")
 
 
-def convert(whole, out, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+def convert(whole, out, octets, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    n = octets * 8  # so that 16 bytes are loaded at once
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     tl.store(out + i, tl.load(whole + i, i < n, other=0).to(tl.float32).to(out.dtype.element_ty), i < n)
 
@@ -126,7 +127,7 @@ LAUNCHERS: dict[Any, Any] = {}
 
 @cache
 def kernel(function: Callable[..., None], interpret: bool) -> Any:
-    return triton.jit(function, do_not_specialize=NUMBERS if function is bin_events else ["n"])
+    return triton.jit(function, do_not_specialize=NUMBERS if function is bin_events else ["octets"])
 
 
 def run(
@@ -203,7 +204,7 @@ def frames(
     through = (op == "bilinear" and dtype is not torch.float32) or (bits < 32 and signed)  # another type, then cast
     kind = torch.float32 if op == "bilinear" else torch.int32 if through else dtype
     size = prod(shape) * kind.itemsize
-    buffer = zeros((-(-size // 8) * 2 + 2,), torch.int32, device)
+    buffer = zeros((-(-size // 16) * 4 + 4,), torch.int32, device)
     out, flags = buffer.view(torch.uint8)[:size].view(kind).view(shape), buffer[-1:]
     limit = largest(dtype)
     if op == "binary" and not signed:
@@ -216,8 +217,9 @@ def frames(
     else:
         launch(buffer, flags, events, bins, grid, "add", bits, limit)
         if dtype.is_floating_point:  # counts of 16 bits become numbers of 16 bits in place
-            n = out.numel()
-            run(convert, (-(-n // 4096), 1, 1), (out.view(torch.int16), out), (n,), (4096,))
+            octets = -(-out.numel() // 8)
+            numbers, kept = buffer.view(torch.int16), buffer.view(dtype)
+            run(convert, (-(-octets // 512), 1, 1), (numbers, kept), (octets,), (4096,))
     if op == "binary" and signed:
         out.sign_()
     elif through and op == "add":

@@ -50,9 +50,15 @@ def tally(plane: Any, index: Any) -> bool:
 
 
 @compiled
-def put(out: Any, on: Any, off: Any, signed: bool, binary: bool, codes: Any) -> Any:
-    """Write cells ``on``, less ``off`` if signed, in the type of ``out``; gives the largest magnitude."""
-    numbers, most, middle = np.empty(BLOCK, np.int32), np.int32(0), np.int32(len(codes) // 2)
+def put(out: Any, on: Any, off: Any, signed: bool, binary: bool, half: int) -> Any:
+    """Write cells ``on``, less ``off`` if signed, in the type of ``out``; gives the largest magnitude.
+
+    With ``half``, 13 for float16 and 16 for bfloat16, ``out`` takes the bits: those of float32 without so many at the
+    end. They are exact, as the type holds the numbers.
+    """
+    numbers, most = np.empty(BLOCK, np.int32), np.int32(0)
+    floats = np.empty(BLOCK, np.float32)
+    bits = floats.view(np.int32)
     for i in range(0, len(out), BLOCK):
         n = min(BLOCK, len(out) - i)
         part, target = on[i : i + n], out[i : i + n]
@@ -67,9 +73,13 @@ def put(out: Any, on: Any, off: Any, signed: bool, binary: bool, codes: Any) -> 
                 numbers[j] = min(max(numbers[j], np.int32(-1)), np.int32(1))
         for j in range(n):
             most = np.int32(max(most, np.int32(abs(numbers[j]))))
-        if middle:
+        if half:
+            less_bias = 112 << 10 if half == 13 else 0  # of the exponent
             for j in range(n):
-                target[j] = codes[min(max(numbers[j], -middle), middle) + middle]
+                floats[j] = numbers[j]
+            for j in range(n):
+                magnitude = ((bits[j] & 0x7FFFFFFF) >> half) - less_bias * (numbers[j] != 0)
+                target[j] = ((bits[j] >> 16) & 0x8000) | magnitude
         else:
             for j in range(n):
                 target[j] = numbers[j]
@@ -77,16 +87,16 @@ def put(out: Any, on: Any, off: Any, signed: bool, binary: bool, codes: Any) -> 
 
 
 @compiled
-def write(out: Any, plane: Any, signed: bool, binary: bool, codes: Any) -> int:
+def write(out: Any, plane: Any, signed: bool, binary: bool, half: int) -> int:
     """Write a frame from its plane, which is left at zero; gives the largest magnitude."""
     cells = len(out)
-    most = put(out, plane[len(plane) - cells :], plane[:cells], signed, binary, codes)
+    most = put(out, plane[len(plane) - cells :], plane[:cells], signed, binary, half)
     plane[:] = 0
     return most
 
 
 @compiled
-def write_few(out: Any, plane: Any, index: Any, signed: bool, binary: bool, codes: Any) -> int:
+def write_few(out: Any, plane: Any, index: Any, signed: bool, binary: bool, half: int) -> int:
     """The same, of the cells in ``index`` only."""
     n, cells = len(index), np.uint32(len(out))
     place, on, off, target = (
@@ -99,7 +109,7 @@ def write_few(out: Any, plane: Any, index: Any, signed: bool, binary: bool, code
     for i in range(n):
         j = index[i] - cells if signed and index[i] >= cells else index[i]
         place[i], on[i], off[i] = j, plane[j + over], plane[j]
-    most = put(target, on, off, signed, binary, codes)
+    most = put(target, on, off, signed, binary, half)
     for i in range(n):
         out[place[i]] = target[i]
         plane[index[i]] = 0
@@ -122,7 +132,7 @@ def tally_frame(plane: Any, index: Any, step: int, x: Any, y: Any, p: Any, size:
 @compiled
 def count(
     out: Any, x: Any, y: Any, p: Any, low: Any, high: Any, first: int, last: int, size: Any, signed: bool,
-    binary: bool, codes: Any, limit: int,
+    binary: bool, half: int, limit: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Frames first..last of ``out [frames, cells]``; gives what went wrong, 0 if nothing, and the largest count."""
     cells = out.shape[1] * (2 if signed else 1)
@@ -137,15 +147,15 @@ def count(
         step, us, vs, ws = len(index) if few else BLOCK, x[a:z], y[a:z], p[a:z]
         fault = 2 if z - a > 64 * cells else tally_frame(plane, index, step, us, vs, ws, size)
         if fault == 0 and few:
-            top = write_few(out[k], plane, index[: z - a], signed, binary, codes)
+            top = write_few(out[k], plane, index[: z - a], signed, binary, half)
         elif fault == 0:
-            top = write(out[k], plane, signed, binary, codes)
+            top = write(out[k], plane, signed, binary, half)
         if fault == 2:
             plane[:] = 0
             if not len(wide):
                 wide = np.zeros(cells, np.int32)
             fault = tally_frame(wide, index, BLOCK, us, vs, ws, size)
-            top = write(out[k], wide, signed, binary, codes)
+            top = write(out[k], wide, signed, binary, half)
         if fault:
             return fault, 0
         most = max(most, top)

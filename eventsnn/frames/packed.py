@@ -105,11 +105,12 @@ class Packed:
         part = object.__new__(type(self))
         part.events = self.events
         if isinstance(self.begin, torch.Tensor) and not isinstance(index, slice):
-            where = torch.as_tensor(index).to(self.begin.device, non_blocking=True)
+            where = index if isinstance(index, torch.Tensor) else torch.as_tensor(index)
+            where = where if where.device == self.begin.device else where.to(self.begin.device, non_blocking=True)
             part.begin, part.end = self.begin[where], self.end[where]
         else:
-            where = index if isinstance(index, slice) else np.asarray(index) if len(index) else np.zeros(0, np.int64)
-            part.begin, part.end = self.begin[where], self.end[where]
+            whole: Any = index if isinstance(index, slice) else np.asarray(index) if len(index) else slice(0)
+            part.begin, part.end = self.begin[whole], self.end[whole]
         part._sorted = self._sorted or None
         return part
 

@@ -34,7 +34,7 @@ class Layout(NamedTuple):
     """The place of the events, their number, how many are read at a time, and a reader of columns between two."""
 
     place: str
-    count: int
+    events: int
     piece: int
     read: Read
 
@@ -52,7 +52,8 @@ def layout(opened: Any) -> Layout:
 
 def _everything(opened: Any) -> Iterator[tuple[str, Any]]:
     """All groups and datasets from the top down, each once, up to a bound."""
-    waiting, seen = [("", opened)], set()
+    waiting: list[tuple[str, Any]] = [("", opened)]
+    seen: set[Any] = set()
     while waiting and len(seen) < _MOST:
         place, item = waiting.pop(0)
         if item.id in seen:

@@ -112,7 +112,7 @@ def start(source: Source, columns: str | None = None, unit: str | None = None) -
         names = {name: [name] for name in arrays}
         tables = [name for name, array in arrays.items() if array.dtype.names]
         if len(tables) == 1 and len(find(names)) < 4:
-            names = {field: [tables[0], field] for field in arrays[tables[0]].dtype.names}
+            names = {field: [tables[0], field] for field in arrays[tables[0]].dtype.names or ()}
         used = {column: names[name] for column, name in find(names).items()}
         sensor = tuple(int(n) for n in arrays["sensor"].take(2)) if "sensor" in arrays else None
         if set(_NUMBERED) <= set(names):

@@ -21,7 +21,7 @@ import numpy as np
 from .errors import EventFormatError
 
 _PACKED = {"x": "u2", "y": "u2", "s": "i4", "ns": "u4", "p": "u1"}
-_ALIGNED = {"names": [*_PACKED], "formats": [*_PACKED.values()], "offsets": [0, 2, 6, 10, 14], "itemsize": 16}
+_ALIGNED: Any = {"names": [*_PACKED], "formats": [*_PACKED.values()], "offsets": [0, 2, 6, 10, 14], "itemsize": 16}
 _SPREAD = ("mono", "libcaer")  # encodings of 8 bytes an event
 WORDS = ("evt2", "evt3")
 

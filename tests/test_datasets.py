@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
-from torch.utils.data import DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler
 
 import eventsnn.io
 from eventsnn.augment import Compose, RandomFlipLR
@@ -637,6 +637,15 @@ def test_damaged_zip_archives(tmp_path):
     archive.write_bytes(data)
     with pytest.raises(ValueError, match=r"no samples of SHD train in it; it must hold shd_train\.h5"):
         load("shd", archive)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_workers_read_samples(zipped, tmp_path):
+    nmnist(tmp_path)
+    dataset = load("nmnist", archived(tmp_path) if zipped else tmp_path)
+    plain = [sample.events for sample in dataset]  # the archive is open when the workers start
+    loader = DataLoader(dataset, batch_size=1, num_workers=2, collate_fn=list)
+    assert [sample.events for (sample,) in loader] == plain
 
 
 @pytest.fixture

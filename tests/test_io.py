@@ -1572,6 +1572,67 @@ def test_a_kill_at_any_moment_leaves_no_file_or_the_whole_one(tmp_path):
         assert rows(eventsnn.io.read(path)) == EXPECTED["DAT"]
 
 
+# what is written opens in independent readers
+
+
+def by_faery(path):
+    found = np.concatenate(list(pytest.importorskip("faery").events_stream_from_file(str(path))))
+    return found["t"], found["x"], found["y"], found["on"]
+
+
+def by_aedat(path):
+    decoder = pytest.importorskip("aedat").Decoder(str(path))
+    found = np.concatenate([packet["events"] for packet in decoder])
+    return found["t"], found["x"], found["y"], found["on"]
+
+
+def by_tonic(path):
+    read = pytest.importorskip("tonic.io").read_mnist_file
+    found = read(path, dtype=np.dtype([("x", int), ("y", int), ("t", int), ("p", int)]))
+    return found["t"], found["x"], found["y"], found["p"]
+
+
+def by_h5py(path):
+    with h5py.File(path) as opened:
+        t = opened["events/t"][:] + opened["t_offset"][()]
+        return t, opened["events/x"][:], opened["events/y"][:], opened["events/p"][:]
+
+
+def by_numpy(path):
+    with np.load(path) as found:
+        return tuple(found[name] for name in "txyp")
+
+
+def by_loadtxt(path):
+    comma = path.suffix == ".csv"
+    t, x, y, p = np.loadtxt(path, delimiter="," if comma else None, skiprows=1 if comma else 2).T
+    return (t if comma else np.rint(t * 1e6)), x, y, p
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("a.evt2.raw", by_faery),
+        ("a.raw", by_faery),
+        ("a.dat", by_faery),
+        ("a.es", by_faery),
+        ("a.aedat4", by_faery),
+        ("a.aedat4", by_aedat),
+        ("a.bin", by_tonic),
+        ("a.h5", by_h5py),
+        ("a.npz", by_numpy),
+        ("a.txt", by_loadtxt),
+        ("a.csv", by_loadtxt),
+    ],
+)
+def test_what_is_written_opens_in_independent_readers(name, reader, tmp_path):
+    n = np.arange(5000)
+    events = Events(n * 7, n % 30, n % 20, n % 2, sensor=(240, 180))
+    eventsnn.io.write(tmp_path / name, events)
+    for found, column in zip(reader(tmp_path / name), events.columns, strict=True):
+        np.testing.assert_array_equal(found.astype(np.int64), column)
+
+
 # seeds of tests/fuzz_readers.py
 
 

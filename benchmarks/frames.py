@@ -10,6 +10,8 @@ frames once, and on a GPU one sector of 32 bytes read and written an event.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import platform
 import statistics
 import time
@@ -20,6 +22,7 @@ import numpy as np
 import torch
 
 from eventsnn import Events, Packed, to_frames, to_voxel_grid
+from eventsnn.structured import to_structured
 
 CASES = ((20_000_000, 1280, 720), (4_000_000, 346, 260))
 SPAN = 200_000
@@ -82,6 +85,43 @@ def copy_times(moved: int, repeats: int) -> dict[str, float]:
     }
 
 
+def others(events: Events, dt: int, n: int, edges: Any) -> dict[str, Callable[[], Any]]:
+    """The peers that are installed, each a call that gives ``[T, 2, H, W]``."""
+    width, height = events.sensor or (0, 0)
+    found: dict[str, Callable[[], Any]] = {}
+    with contextlib.suppress(ImportError):
+        from tonic.transforms import ToFrame
+
+        array = to_structured(events)
+        theirs = ToFrame((width, height, 2), time_window=dt, include_incomplete=True)
+        found["tonic ToFrame"] = lambda: theirs(array)
+    with contextlib.suppress(ImportError):
+        from evutils.dense import histogram
+        from evutils.types import Event_dtype
+
+        records = to_structured(events, np.dtype(Event_dtype))
+
+        def per_bin() -> Any:
+            parts = [histogram(records[a:z], width, height) for a, z in itertools.pairwise(edges)]
+            return np.stack(parts)[..., [2, 0]].transpose(0, 3, 1, 2)
+
+        found["evutils histogram per bin, uint8"] = per_bin
+    with contextlib.suppress(ImportError):
+        import evlib
+        import polars
+
+        table = polars.DataFrame(dict(zip(("t", "x", "y", "polarity"), events.columns, strict=True)))
+
+        def stacked() -> Any:
+            cells = evlib.create_stacked_histogram(table, height, width, n, dt / 1e3)
+            out = np.zeros((n, 2, height, width), np.float32)
+            out[tuple(cells[key].to_numpy() for key in ("time_bin", "polarity", "y", "x"))] = cells["count"].to_numpy()
+            return out
+
+        found["evlib stacked histogram, then dense"] = stacked
+    return found
+
+
 def on_cpu(events: Events, dt: int, repeats: int) -> None:
     width, height = events.sensor or (0, 0)
     start = int(events.t[0])
@@ -112,16 +152,7 @@ def on_cpu(events: Events, dt: int, repeats: int) -> None:
         "numpy, one bincount": plain,
         "torch, index_add": torch_add,
     }
-    try:
-        from tonic.transforms import ToFrame
-
-        from eventsnn.structured import to_structured
-
-        array = to_structured(events)
-        theirs = ToFrame((width, height, 2), time_window=dt, include_incomplete=True)
-        peers["tonic ToFrame"] = lambda: theirs(array)
-    except ImportError:
-        pass
+    peers |= others(events, dt, n, edges)
     moved = 13 * len(events) + 4 * n * cells
     copies = copy_times(moved, repeats)
     print(f"\n### {len(events) / 1e6:g} M events {width}x{height}, {n} bins of {dt / 1e3:g} ms, {moved / 1e6:.0f} MB\n")
@@ -143,7 +174,7 @@ def on_cpu(events: Events, dt: int, repeats: int) -> None:
         result = torch.as_tensor(np.asarray(peer())).view(mine.shape)
         assert torch.equal(result.to(mine.dtype), mine), name
         del result
-        seconds = clock(peer, 1 if "tonic" in name else min(repeats, 3), "cpu")
+        seconds = clock(peer, 1 if name.startswith(("tonic", "ev")) else min(repeats, 3), "cpu")
         row(name, seconds, ours, f"{seconds / short:.1f} times ours of int16" if "tonic" in name else "")
 
 

@@ -89,9 +89,14 @@ def covered(
     f = distance(qx, qy, kind, first, corners, edges)
     share = where(f < 0.0, f * 0.0 + 1.0, f * 0.0)
     if any_of(absolute(f) < skin):
-        right = distance(qx + a / 2.0, qy + c / 2.0, kind, first, corners, edges)
-        left = distance(qx - a / 2.0, qy - c / 2.0, kind, first, corners, edges)
-        below = distance(qx + b / 2.0, qy + d / 2.0, kind, first, corners, edges)
-        above = distance(qx - b / 2.0, qy - d / 2.0, kind, first, corners, edges)
-        share = straight(f, right - left, below - above)
+        gx = f * 0.0
+        gy = f * 0.0
+        for k in range(4):  # half a pixel to the right, left, below, above
+            down = k // 2
+            ux = (0.5 - k % 2) * (1 - down)
+            uy = (0.5 - k % 2) * down
+            beside = distance(qx + a * ux + b * uy, qy + c * ux + d * uy, kind, first, corners, edges)
+            gx += 2.0 * ux * beside
+            gy += 2.0 * uy * beside
+        share = straight(f, gx, gy)
     return share, f

@@ -31,27 +31,29 @@ def render(job: Job, frames: Tensor | None, wanted: bool, block: int = BLOCK, wa
     streams = (chance.NOISE_ON, chance.NOISE_OFF, chance.TIMES, chance.HOT_EVENTS)
     hashes = torch.stack([chance.hashed(job.seed, stream, job.clips) for stream in streams])
     background, sign, logarithm = job.light
-    light = torch.tensor([background, sign, config.dt_us / config.substeps], dtype=torch.float64, device=device)
-    poses, total = scene.poses(), torch.zeros(1, dtype=torch.int64, device=device)
+    fractions = (background, sign, config.dt_us / config.substeps, job.cap)
+    light = torch.tensor(fractions, dtype=torch.float64, device=device)
+    counts = (len(job.clips), len(rows), len(scene.layers), config.frames, config.pre_roll, config.substeps)
+    counts += (config.dt_us, config.height, config.width, *job.limits)
+    sizes = torch.tensor(counts, dtype=torch.int32, device=device)  # as a tensor: no number compiles anew
+    tensors = (sizes, light, scene.poses(), shape, edges, scene.value.contiguous(), members, bounds)
+    tensors += (job.state, job.on, job.off, job.hot.to(torch.int8), hashes)
+    grid = -(-pixels // block), len(job.clips)
 
-    def launch(keys: Tensor | None) -> None:
-        total.zero_()
-        kernel[(-(-pixels // block), len(job.clips))](
-            poses, shape, edges, scene.value.contiguous(), members, bounds, job.state, job.on, job.off,
-            job.hot.to(torch.int8), hashes, frames, keys, total, 0 if keys is None else len(keys), len(job.clips),
-            len(rows), len(scene.layers), light, job.cap, *job.limits,
-            config.frames, config.pre_roll, config.substeps, config.dt_us, config.height, config.width,
-            LOGARITHM=logarithm, HOT=bool(config.hot_pixels), BLOCK=block, num_warps=warps, enable_fp_fusion=False,
-        )  # fmt: skip
+    def launch(keys: Tensor | None) -> int:
+        total = torch.tensor([0, 0 if keys is None else len(keys)], device=device)
+        options = {"LOGARITHM": logarithm, "HOT": bool(config.hot_pixels), "BLOCK": block}
+        kernel[grid](*tensors, frames, keys, total, **options, num_warps=warps, enable_fp_fusion=False)
+        return 0 if keys is None else int(total[0])
 
     if not wanted:
         launch(None)
         return None
     keys = torch.empty(job.room * len(job.clips), dtype=torch.int64, device=device)
-    launch(keys)
-    if int(total) > len(keys):
-        keys = torch.empty(int(total), dtype=torch.int64, device=device)
+    found = launch(keys)
+    if found > len(keys):
+        keys = torch.empty(found, dtype=torch.int64, device=device)
         if frames is not None:
             frames.zero_()
         launch(keys)
-    return keys[: int(total)]
+    return keys[:found]

@@ -95,6 +95,8 @@ def noise(
 
 @equation
 def clip_kernel(
+    sizes,
+    light,
     poses,
     shape,
     edges,
@@ -109,33 +111,30 @@ def clip_kernel(
     frames,
     keys,
     total,
-    room,
-    clips,
-    objects,
-    layers,
-    light,
-    cap,
-    limit_off,
-    limit_on,
-    limit_hot,
-    frame_count,
-    pre,
-    substeps,
-    dt_us,
-    height,
-    width,
     LOGARITHM: tl.constexpr,
     HOT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """All frames of a tile of a clip: the layers one after the other, then the noise."""
+    clips = tl.load(sizes)
+    objects = tl.load(sizes + 1)
+    layers = tl.load(sizes + 2)
+    frame_count = tl.load(sizes + 3)
+    pre = tl.load(sizes + 4)
+    substeps = tl.load(sizes + 5)
+    dt_us = tl.load(sizes + 6)
+    height = tl.load(sizes + 7)
+    width = tl.load(sizes + 8)
+    background = tl.load(light)
+    sign = tl.load(light + 1)
+    step_us = tl.load(light + 2)
+    cap = tl.load(light + 3).to(tl.float32)
+    room = tl.load(total + 1)
     clip = tl.program_id(1)
+    none = clip.to(tl.int64) * 0  # the interpreter's loops count in plain numbers: this makes them tensors
     pixels = height * width
     pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < pixels
-    none = clip * 0  # loop counters and arguments may be plain numbers: these make them tensors
-    none64 = none.to(tl.int64)
-    none_f64 = none.to(tl.float64)
     row = pixel // width
     x = (pixel - row * width).to(tl.float64) + 0.5
     y = row.to(tl.float64) + 0.5
@@ -145,9 +144,6 @@ def clip_kernel(
     y1 = tl.max(y)
     base = clip.to(tl.int64) * frame_count * dt_us * pixels * 2
     steps = (pre + frame_count) * substeps
-    background = tl.load(light)
-    sign = tl.load(light + 1)
-    step_us = tl.load(light + 2)
     poses += clip.to(tl.int64) * (steps + 1) * objects * 9
     value += clip * objects
     up = tl.load(on + clip * pixels + pixel, mask=inside, other=1.0)
@@ -156,90 +152,55 @@ def clip_kernel(
         begin = tl.load(bounds + layer)
         end = tl.load(bounds + layer + 1)
         v = tl.load(state + (clip * layers + layer).to(tl.int64) * pixels + pixel, mask=inside, other=0.0)
-        was = intensity(x, y, x0, x1, y0, y1, poses, shape, edges, value, members, begin, end, background)
-        for frame in range(-pre, frame_count):
-            gained = x * 0.0
-            lost = x * 0.0
-            for sub in range(substeps):
-                step = (frame + pre) * substeps + sub
-                pose = poses + (step + 1 + none64) * objects * 9
-                now = intensity(x, y, x0, x1, y0, y1, pose, shape, edges, value, members, begin, end, background)
-                if any_of((now != was) & inside):
+        was = x * 0.0 + background
+        gained = x * 0.0
+        lost = x * 0.0
+        for step in range(steps + 1):
+            pose = poses + (step + none) * objects * 9
+            now = intensity(x, y, x0, x1, y0, y1, pose, shape, edges, value, members, begin, end, background)
+            frame = (step + substeps - 1) // substeps - 1 - pre
+            if any_of((now != was) & inside):
+                if step > 0:
                     rise = gain(was, now, sign, LOGARITHM)
                     count, left = crossings(v, rise, up, down)
                     if frame >= 0:
                         gained += maximum(count, 0.0)
                         lost += maximum(-count, 0.0)
                         if keys is not None:
-                            start = pre * dt_us + none_f64
-                            stop = (frame + 1) * dt_us + none_f64
+                            start = (pre * dt_us).to(tl.float64)
+                            stop = ((frame + none + 1) * dt_us).to(tl.float64)
                             most = tl.max(tl.where(inside, absolute(count), 0.0)).to(tl.int32)
                             for j in range(1, most + 1):
                                 share = moment(v, rise, j + x * 0.0, up, down)
-                                t = stamp(step + x * 0.0, share, step_us, start, stop)
+                                t = stamp(step - 1 + x * 0.0, share, step_us, start, stop)
                                 some = inside & (absolute(count) >= j)
                                 whole = tl.where(some, t, 0.0).to(tl.int64)
                                 key = base + (whole * pixels + pixel) * 2 + (count > 0).to(tl.int64)
                                 emit(keys, total, room, key, some)
                     v = left
-                    was = now
-            if frames is not None:
-                place = ((frame + none64) * clips + clip) * 2 * pixels + pixel
-                if any_of((lost > 0) & inside):
-                    add(frames, place, lost.to(tl.float32), cap, (lost > 0) & inside)
-                if any_of((gained > 0) & inside):
-                    add(frames, place + pixels, gained.to(tl.float32), cap, (gained > 0) & inside)
+                was = now
+            if (frame >= 0) & (step % substeps == 0):
+                if frames is not None:
+                    place = ((frame + none) * clips + clip) * 2 * pixels + pixel
+                    if any_of((gained + lost > 0) & inside):
+                        add(frames, place, lost.to(tl.float32), cap, (lost > 0) & inside)
+                        add(frames, place + pixels, gained.to(tl.float32), cap, (gained > 0) & inside)
+                gained = x * 0.0
+                lost = x * 0.0
     fires = inside
     if HOT:
-        fires = tl.load(hot + clip * pixels + pixel, mask=inside, other=0) > 0
+        fires = (tl.load(hot + clip * pixels + pixel, mask=inside, other=0) > 0) & inside
+    times = hashes + 2 * clips + clip
     for frame in range(frame_count):
-        place = ((frame + none64) * clips + clip) * 2 * pixels + pixel
-        t0 = (frame + none64) * dt_us
-        for p in tl.static_range(2):
-            limit = limit_on if p else limit_off
+        t0 = (frame + none) * dt_us
+        for p in range(2):
+            place = (((frame + none) * clips + clip) * 2 + p) * pixels + pixel
             stream = hashes + (1 - p) * clips + clip
-            times = hashes + 2 * clips + clip
-            noise(
-                stream,
-                times,
-                frame + none,
-                pixel,
-                0,
-                p * pixels,
-                limit + none,
-                inside,
-                place + p * pixels,
-                p,
-                t0,
-                dt_us,
-                pixels,
-                base,
-                cap,
-                frames,
-                keys,
-                total,
-                room,
-            )
+            limit = tl.load(sizes + 9 + p)
+            noise(stream, times, frame + none, pixel, 0, p * pixels, limit, inside, place, p, t0, dt_us,
+                  pixels, base, cap, frames, keys, total, room)  # fmt: skip
             if HOT:
                 stream = hashes + 3 * clips + clip
-                noise(
-                    stream,
-                    times,
-                    frame + none,
-                    pixel,
-                    p * pixels,
-                    (2 + p) * pixels,
-                    limit_hot + none,
-                    fires,
-                    place + p * pixels,
-                    p,
-                    t0,
-                    dt_us,
-                    pixels,
-                    base,
-                    cap,
-                    frames,
-                    keys,
-                    total,
-                    room,
-                )
+                limit = tl.load(sizes + 11)
+                noise(stream, times, frame + none, pixel, p * pixels, (2 + p) * pixels, limit, fires, place, p,
+                      t0, dt_us, pixels, base, cap, frames, keys, total, room)  # fmt: skip

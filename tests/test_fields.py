@@ -1280,6 +1280,15 @@ def test_fields_of_neurons_survive():
         assert torch.equal(twin(x)[0], expected)
 
 
+def test_a_covariance_beyond_the_condition_for_positivity_is_said():
+    c = covariance_matrix(1.0, 0.3, 0.6)
+    with pytest.warns(UserWarning, match=r"\|Cxy\| = 0.424 and variances down to 0.38"):
+        kernel = gaussian_kernel(9, c, 0, 0)
+    assert kernel.min() < 0
+    assert kernel.sum().item() == pytest.approx(1, abs=1e-4)
+    assert gaussian_kernel(9, covariance_matrix(2.4, 1.0, torch.pi / 8), 0, 0).min() >= 0
+
+
 # --- on a GPU ------------------------------------------------------------------------------------------------------
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -1293,13 +1302,16 @@ def test_banks_build_on_a_gpu_without_waiting(kernel):
     module = SpatialReceptiveField2d(2, 15, rows, kernel=kernel)
     expected = module.kernels()
     module, rows, x = module.cuda(), rows.cuda().requires_grad_(), x.cuda()
-    spatial_receptive_fields_with_derivatives(rows, 15, kernel=kernel).sum().backward()  # warm up
+    domain = 8 if kernel == "sampled" else None
+    for _ in range(2):  # warm up: constants are brought to the GPU once
+        spatial_receptive_fields_with_derivatives(rows, 15, kernel=kernel, domain=domain).sum().backward()
+        module(x).sum().backward()
+        with torch.no_grad():
+            module(x)
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        built = spatial_receptive_fields_with_derivatives(
-            rows, 15, kernel=kernel, domain=8 if kernel == "sampled" else None
-        )
+        built = spatial_receptive_fields_with_derivatives(rows, 15, kernel=kernel, domain=domain)
         built.sum().backward()
         module(x).sum().backward()
         with torch.no_grad():
@@ -1332,12 +1344,3 @@ def test_temporal_modules_on_a_gpu(make_field, shape):
         assert state.v.is_cuda
     finally:
         torch.backends.cudnn.allow_tf32 = before
-
-
-def test_a_covariance_beyond_the_condition_for_positivity_is_said():
-    c = covariance_matrix(1.0, 0.3, 0.6)
-    with pytest.warns(UserWarning, match=r"\|Cxy\| = 0.424 and variances down to 0.38"):
-        kernel = gaussian_kernel(9, c, 0, 0)
-    assert kernel.min() < 0
-    assert kernel.sum().item() == pytest.approx(1, abs=1e-4)
-    assert gaussian_kernel(9, covariance_matrix(2.4, 1.0, torch.pi / 8), 0, 0).min() >= 0

@@ -27,7 +27,7 @@ from eventsnn.frames import windows
 from eventsnn.io.atomic import whole
 from eventsnn.track import STATES, Row, Tracker, TrackerConfig, Tracks
 from eventsnn.track.records import COLUMNS, as_text
-from eventsnn.track.target import LOOKBACK
+from eventsnn.track.fleet import LOOKBACK
 from eventsnn.video import Video
 
 from .info import Survey, survey
@@ -80,7 +80,7 @@ def choose_dt(rate: float, duration: int) -> int:
     >>> choose_dt(10e6, 50_000), choose_dt(123e3, 2_200_000), choose_dt(12e3, 40_000_000)
     (500, 5000, 20000)
     """
-    wanted = min(_EVENTS_PER_WINDOW / max(rate, 1e-9) * 1e6, duration / 16)
+    wanted = min(max(_EVENTS_PER_WINDOW / max(rate, 1e-9) * 1e6, min(5_000, duration / 100)), duration / 16)
     return min(_LADDER, key=lambda dt: abs(math.log(dt / max(wanted, 1))))
 
 
@@ -131,7 +131,7 @@ def plan(facts: Survey, config: Config) -> Plan:
     dt = choose_dt(facts.rate, facts.duration) if config.dt == "auto" else microseconds(config.dt)
     if dt <= 0:
         raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
-    age = {} if config.max_age is None else {"max_age": max(1, round(microseconds(config.max_age) / dt))}
+    age = {} if config.max_age is None else {"max_age": microseconds(config.max_age) / 1e3}
     largest = max(*facts.sensor, 2 * config.min_size) if config.max_size is None else config.max_size
     constants = TrackerConfig(min_size=config.min_size, max_size=largest, **age)
     return Plan(Tracker(facts.sensor, dt, constants, device), facts.first // dt * dt, facts)

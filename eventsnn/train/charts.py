@@ -48,7 +48,7 @@ def confusion_matrix(counts: Tensor, classes: Sequence[str], title: str, path: P
     side = max(4.0, 0.42 * n + 2.2)
     figure, axis = _figure(side + 0.8, side)
     shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axis.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     axis.set(xlabel="taken for", ylabel="class", title=title, xticks=range(n), yticks=range(n))
     axis.set_xticklabels(classes, rotation=90 if max(map(len, classes)) > 2 else 0)
     axis.set_yticklabels(classes)

@@ -99,7 +99,7 @@ def restore(run: Run, checkpoint: Checkpoint) -> None:
     run.optimiser.load_state_dict({"state": states, "param_groups": groups})
     for name in POSITION:
         setattr(run, name, checkpoint.position[name])
-    run.sums.copy_(torch.tensor(checkpoint.position["sums"]))
+    run.sums.copy_(torch.tensor(checkpoint.position["sums"], dtype=torch.float64))
 
 
 def network(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> SequentialState:

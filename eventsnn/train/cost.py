@@ -94,4 +94,6 @@ def _products(module: Any, x: Tensor, output: Any) -> Any:
         if module.recurrent:
             y = output[0]
             before = torch.cat([torch.zeros_like(y[:1]), y[:-1]])
-            yield before, lambda m, dense: linear(m, mask(module._matrices().recurrent, dense))
+            there = torch.ones_like(module.recurrent_weights)
+            there = there if module.autapses else there.fill_diagonal_(0)
+            yield before, lambda m, dense: linear(m, mask(module.recurrent_weights, dense) * there)

@@ -74,6 +74,14 @@ def _column(name: str, values: Any) -> Any:
     return column.to(getattr(torch, wanted)) if isinstance(column, torch.Tensor) else column.astype(wanted)
 
 
+def sensor_size(sensor: Sequence[int]) -> tuple[int, int]:
+    """``(width, height)`` as whole numbers; raises ValueError unless both are positive."""
+    width, height = (int(n) for n in sensor)
+    if width <= 0 or height <= 0:
+        raise ValueError(f"sensor must be (width, height) in pixels, both positive, got {tuple(sensor)}")
+    return width, height
+
+
 class Events:
     """A run of events: columns ``t`` [us], ``x``, ``y`` [px], ``p`` (1 = ON), each of shape ``[n]``, and the sensor.
 
@@ -104,18 +112,13 @@ class Events:
         kinds = {column.device if isinstance(column, torch.Tensor) else None for column in self.columns}
         if len(kinds) > 1:
             raise ValueError(f"columns must be all NumPy or all torch on one device, got {kinds}")
-        if sensor is not None:
-            width, height = (int(n) for n in sensor)
-            if width <= 0 or height <= 0:
-                raise ValueError(f"sensor must be (width, height) in pixels, both positive, got {tuple(sensor)}")
-            sensor = (width, height)
-        self.sensor: tuple[int, int] | None = sensor
+        self.sensor = None if sensor is None else sensor_size(sensor)
         self._sorted: bool | None = None
 
     @classmethod
     def empty(cls, sensor: Sequence[int] | None = None) -> Self:
         """No events."""
-        return cls([], [], [], [], sensor=sensor)
+        return cls(*(np.empty(0, _DTYPES[k][0]) for k in "txyp"), sensor=sensor)
 
     @classmethod
     def concatenate(cls, parts: Iterable[Events]) -> Self:

@@ -71,7 +71,7 @@ class Recording:
             self._module: Any = known.load()
             self._header = self._module.start(self._source, **(options or {}))
         if sensor is not None:
-            self._header.sensor = Events.empty(sensor).sensor
+            self._header.sensor = sensor_size(sensor)
         self.sensor: tuple[int, int] | None = self._header.sensor
         self._index: Index | None = None
         self.metadata: dict[str, Any] = self._header.metadata

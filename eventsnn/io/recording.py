@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..events import Events, microseconds
+from ..events import Events, microseconds, sensor_size
 from .columns import Columns
 from .errors import EventFormatError
 from .index import SPAN, Index

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def compiled(function: F, **options: object) -> F:
+def compiled(function: F, **options: Any) -> F:
     """The function compiled at its first call; where no folder can be written it is compiled anew in every process.
 
     A kernel kept on disk is renewed when its own file changes, not when another file does: what a kernel calls stands

@@ -122,11 +122,18 @@ def noise(h_on, h_off, h_time, h_hot, limits, hot, total, pixels, dt_us, base, c
         for p in range(2):
             start = stir(word(h_on if p else h_off), word(frame))
             limit = np.uint32(limits[p])
-            for pixel in range(pixels):
-                if stir(start, word(pixel)) >> 8 < limit:
-                    u = np.int64(stir(stream, word(pixel + p * pixels)) >> 8)
-                    key = base + ((frame * dt_us + (u * dt_us >> 24)) * pixels + pixel) * 2 + p
-                    n = put(frame, p, pixel, key, cap, frames, keys, n)
+            for block in range(0, pixels, 64):  # few blocks have an event; whether one has is found many pixels at once
+                end = minimum(block + 64, pixels)
+                hits = 0
+                for pixel in range(block, end):
+                    hits += stir(start, word(pixel)) >> 8 < limit
+                if hits == 0:
+                    continue
+                for pixel in range(block, end):
+                    if stir(start, word(pixel)) >> 8 < limit:
+                        u = np.int64(stir(stream, word(pixel + p * pixels)) >> 8)
+                        key = base + ((frame * dt_us + (u * dt_us >> 24)) * pixels + pixel) * 2 + p
+                        n = put(frame, p, pixel, key, cap, frames, keys, n)
             start = stir(word(h_hot), word(frame))
             for pixel in hot:
                 if stir(start, word(pixel + p * pixels)) >> 8 < np.uint32(limits[2]):

@@ -33,10 +33,17 @@ def render(job: Job, frames: Tensor | None, wanted: bool, block: int = BLOCK, wa
     background, sign, logarithm = job.light
     fractions = (background, sign, config.dt_us / config.substeps, job.cap)
     light = torch.tensor(fractions, dtype=torch.float64, device=device)
-    counts = (len(job.clips), len(rows), len(scene.layers), config.frames, config.pre_roll, config.substeps)
+    counts: tuple[int, ...] = (
+        len(job.clips),
+        len(rows),
+        len(scene.layers),
+        config.frames,
+        config.pre_roll,
+        config.substeps,
+    )
     counts += (config.dt_us, config.height, config.width, *job.limits)
     sizes = torch.tensor(counts, dtype=torch.int32, device=device)  # as a tensor: no number compiles anew
-    tensors = (sizes, light, scene.poses(), shape, edges, scene.value.contiguous(), members, bounds)
+    tensors: tuple[Tensor, ...] = (sizes, light, scene.poses(), shape, edges, scene.value.contiguous(), members, bounds)
     tensors += (job.state, job.on, job.off, job.hot.to(torch.int8), hashes)
     grid = -(-pixels // block), len(job.clips)
 

@@ -17,8 +17,9 @@ from .geometry import Form, extent, form, inverse, matrix
 _COUNT = 1023  # the object whose draws are those of the clip
 _TEXTURE_PX = (4.0, 10.0)
 _DRIFT = 0.1
-_FIELDS = ("speed", "direction", "angle", "spin", "size", "aspect", "growth", "shear", "shear_rate", "contrast")
-_FIELDS += ("intensity",)
+_FIELDS: tuple[str, ...] = (
+    "speed", "direction", "angle", "spin", "size", "aspect", "growth", "shear", "shear_rate", "contrast", "intensity",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +49,12 @@ class Truth:
         numbers = np.arange(frames).repeat(objects)
         which = np.tile(np.arange(objects), frames)
         keep = here.numpy()[which]
-        floats = [v.numpy().reshape(-1, 2)[keep, k] for v in (middle, size, speed) for k in (0, 1)]
+        floats: Any = [v.numpy().reshape(-1, 2)[keep, k] for v in (middle, size, speed) for k in (0, 1)]
         seen = labels.visibility[:, clip].cpu().numpy().reshape(-1)[keep]
         when = labels.t_us.cpu().numpy()[numbers]
         kind = which % len(batch.config.shapes)
-        return cls(numbers[keep] + 1, when[keep], which[keep] + 1, *floats, seen, kind[keep])
+        columns = numbers[keep] + 1, when[keep], which[keep] + 1, *floats, seen, kind[keep]
+        return cls(*columns)
 
     def __len__(self) -> int:
         return len(self.frame)

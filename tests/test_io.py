@@ -548,7 +548,7 @@ def test_frames_imu_and_triggers_of_aedat4(name, counts):
     assert len(triggers) >= counts[2]
     assert (np.abs(np.linalg.norm(imu["accelerometer"], axis=1) - 1) < 0.2).all()  # at rest it measures 1 g
     assert (np.diff(imu["t"]) > 0).all()
-    with pytest.raises(ValueError, match="frames are read from AEDAT2, AEDAT3, AEDAT4 files, not from DAT"):
+    with pytest.raises(ValueError, match="frames are read from AEDAT2, AEDAT3, AEDAT4, HDF5 files, not from DAT"):
         eventsnn.io.open(MADE["DAT"]).frames()
 
 

@@ -62,7 +62,7 @@ class _Padded(io.RawIOBase):
         wanted = memoryview(view).cast("B")
         self._file.seek(self._at)
         got = self._file.readinto(wanted)
-        wanted[got:] = bytes(len(wanted) - got)
+        np.frombuffer(wanted, np.uint8)[got:] = 0
         if wanted[:4] == b"GCOL" and not _sound(wanted):
             wanted[:4] = bytes(4)
         self._at += len(wanted)

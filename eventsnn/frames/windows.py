@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eventsnn.events import Events, microseconds
 
@@ -81,34 +82,45 @@ def _cut(
     by_count: bool,
 ) -> Iterator[tuple[int, int, Events]]:
     """Window k from ``edge(k)`` to ``edge(k + 1) + shared`` after the start: times, or positions of events."""
-    held, seen = Events.empty(), np.zeros(0, np.int64)  # seen: when an event counts, never before one that came earlier
+    held: list[tuple[Events, NDArray[np.int64]]] = []  # with when each counts, never before one that came earlier
     k = total = 0
     if by_count:
         start = 0
 
-    def window(origin: int) -> tuple[int, int, Events]:
+    def window(origin: int, events: Events, seen: NDArray[np.int64]) -> tuple[int, int, Events]:
         low, high = origin + edge(k), origin + edge(k + 1) + shared
         first, last = (int(np.searchsorted(seen, side)) for side in (low, high))
-        events = held[first:last]
-        return (int(events.t.min()), int(events.t.max()) + 1, events) if by_count else (low, high, events)
+        part = events[first:last]
+        return (int(part.t.min()), int(part.t.max()) + 1, part) if by_count else (low, high, part)
 
     for chunk in chunks:
         events = chunk.numpy()
-        if not len(events):
+        if not len(events) or k == number:
             continue
         if start is None:
             start = int(events.t[0])
-        floor = max(start + edge(k), int(seen[-1]) if len(seen) else start)
+        floor = max(start + edge(k), int(held[-1][1][-1]) if held else start)
         now = np.arange(total, total + len(events)) if by_count else np.maximum.accumulate(events.t.clip(floor))
         total += len(events)
-        held, seen = (Events.concatenate([held, events]), np.concatenate([seen, now])) if len(seen) else (events, now)
+        held.append((events, now))
+        if now[-1] < start + edge(k + 1) + shared:
+            continue
+        events, seen = _joined(held)
         while seen[-1] >= start + edge(k + 1) + shared and k != number:
-            yield window(start)
+            yield window(start, events, seen)
             k += 1
         first = int(np.searchsorted(seen, start + edge(k)))
-        held, seen = held[first:], seen[first:]
-    while start is not None and (k < number if number is not None else len(held) or not by_count):
-        yield window(start)
+        held = [(events[first:], seen[first:])] if first < len(seen) else []
+    events, seen = _joined(held)
+    while start is not None and (k < number if number is not None else len(events) or not by_count):
+        yield window(start, events, seen)
         k += 1
         if number is None:
             return
+
+
+def _joined(held: list[tuple[Events, NDArray[np.int64]]]) -> tuple[Events, NDArray[np.int64]]:
+    if len(held) == 1:
+        return held[0]
+    seen = np.concatenate([np.zeros(0, np.int64), *(seen for _, seen in held)])
+    return Events.concatenate(part for part, _ in held), seen

@@ -81,7 +81,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     recipe, device = recipe_of(a.recipe, tuple(a.set)), device_of(a.device)
-    dtype = torch.bfloat16 if recipe.amp and device.type == "cuda" else torch.float32
     results = []
     with tempfile.TemporaryDirectory() as room:
         splits = [split_of(recipe.dataset, a.root, part) for part in parts_of(recipe.dataset)[:2]]
@@ -89,7 +88,7 @@ def main() -> None:
         stores = [Packed.open(pack(split, Path(room) / split.split), device) for split in splits]
         for k in range(a.folds or a.seeds):
             now = recipe if a.folds else dataclasses.replace(recipe, seed=k)
-            data = [Data.of(store, now, dtype) for store in stores]
+            data = [Data.of(store, now, device) for store in stores]
             if a.folds:
                 training, test = folds(data[0], a.folds)[k]
                 validation = dataclasses.replace(training, indices=training.indices[:0])

@@ -99,6 +99,14 @@ def device_of(name: str) -> Any:
     return device
 
 
+def place_for(path: Path, device: Any) -> Any:
+    """Where to hold a split: on the GPU if it takes less than a quarter of what is free there."""
+    import torch
+
+    fits = device.type == "cuda" and path.stat().st_size < torch.cuda.mem_get_info(device)[0] / 4
+    return device if fits else torch.device("cpu")
+
+
 def run(config: Config) -> Path:
     """Train, test and describe; returns the folder. What is interrupted goes on with ``resume``."""
     from torch import distributed
@@ -145,8 +153,7 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
         paths.append(cached(split_of(recipe.dataset, config.root, part, generated=config.generated)))
         if parallel and not rank:
             distributed.barrier()
-    dtype = torch.bfloat16 if recipe.amp and device.type == "cuda" else torch.float32
-    data = [Data.of(Packed.open(path, device), recipe, dtype) for path in paths]
+    data = [Data.of(Packed.open(path, place_for(path, device)), recipe, device) for path in paths]
     training, validation = (data[0], data[2]) if len(data) > 2 else data[0].parted(recipe.validation)
     if not len(training):
         raise ValueError(f"no training samples are left beside a validation of {recipe.validation:.0%}")

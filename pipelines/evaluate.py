@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,12 +29,14 @@ class Config:
 
 def run(config: Config) -> float:
     """Print the figures, draw the matrix; gives the accuracy."""
+    import torch
+
     from eventsnn.datasets import Packed
     from eventsnn.io.atomic import whole
     from eventsnn.train import Data, accuracy, confusion, cost, evaluate, load, network
     from eventsnn.train.charts import confusion_matrix
 
-    from .classify import cached, device_of, split_of
+    from .classify import cached, device_of, place_for, split_of
 
     device, saved = device_of(config.device), load(config.checkpoint)
     recipe, facts = saved.recipe, saved.facts
@@ -47,7 +49,8 @@ def run(config: Config) -> float:
             f"{config.checkpoint} knows {len(facts['classes'])} classes ({', '.join(facts['classes'][:4])}, ...), but "
             f"{recipe.dataset} {config.split} has {len(dataset.classes)} ({', '.join(dataset.classes[:4])}, ...)"
         )
-    data = Data.of(Packed.open(cached(dataset), device), recipe)
+    path = cached(dataset)
+    data = replace(Data.of(Packed.open(path, place_for(path, device)), recipe, device), dtype=torch.float32)
     values, labels = evaluate(net, data.batches(), recipe, len(facts["classes"]))
     right, found = accuracy(values, labels), cost(net, data.batches(size=64))
     print(

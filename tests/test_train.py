@@ -688,7 +688,7 @@ def test_the_small_nmnist_trains(recordings, tmp_path):
 def test_a_gpu_learns_too(toy, tmp_path):
     made = recipe(epochs=12, ema=0.9)
     store = Packed.open(pack(Toy(), tmp_path / "toy"), "cuda")
-    data = Data.of(store, made, torch.bfloat16)
+    data = Data.of(store, made, "cuda")
     facts = {"dataset": "toy", "classes": list(store.classes), "sensor": list(store.sensor), "shape": list(data.shape)}
     run = Run.start(made, facts, "cuda")
     fit(run, *data.parted(0.2), tmp_path)

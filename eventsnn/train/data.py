@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,26 +12,31 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler
 
 from .. import augment
+from ..frames import Packed, to_frames
 from .recipe import Recipe
 from .words import parse, unknown
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The recordings of a packed split (``eventsnn.datasets.Packed``), made frames as the recipe says.
+    """The recordings of a packed split (``eventsnn.datasets.Packed``), made frames on ``device`` as the recipe says.
 
-    ``indices`` are the samples it has. Raises ValueError for labels beyond the classes.
+    ``indices`` are the samples it has. A split on the CPU feeds a GPU batch by batch, while the GPU computes.
     """
 
     store: Any
     recipe: Recipe
     indices: Tensor
-    dtype: torch.dtype = torch.float32
+    device: torch.device
+    dtype: torch.dtype
 
     @classmethod
-    def of(cls, store: Any, recipe: Recipe, dtype: torch.dtype = torch.float32) -> Data:
-        """All samples of a split."""
-        labels, count = store.labels, len(store.classes)
+    def of(cls, store: Any, recipe: Recipe, device: torch.device | str = "cpu") -> Data:
+        """All samples of a split; with the recipe's ``amp``, frames on a GPU are bfloat16.
+
+        Raises ValueError for a split without samples and for labels beyond its classes.
+        """
+        labels, count, place = store.labels, len(store.classes), torch.device(device)
         if not len(labels):
             raise ValueError(f"{store!r} has no samples")
         if int(labels.max()) >= count or int(labels.min()) < 0:
@@ -38,7 +44,8 @@ class Data:
                 f"{store!r} has labels {int(labels.min())} to {int(labels.max())}, but {count} classes: "
                 "the class count does not match; pack it again with the right classes"
             )
-        return cls(store, recipe, torch.arange(len(labels)), dtype)
+        dtype = torch.bfloat16 if recipe.amp and place.type == "cuda" else torch.float32
+        return cls(store, recipe, torch.arange(len(labels)), place, dtype)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -51,8 +58,7 @@ class Data:
         for label in labels.unique():
             members = order[labels[order] == label]
             held[members[: round(share * len(members))]] = True
-        parts = (Data(self.store, self.recipe, self.indices[mask], self.dtype) for mask in (~held, held))
-        return next(parts), next(parts)
+        return replace(self, indices=self.indices[~held]), replace(self, indices=self.indices[held])
 
     def order(self, epoch: int, rank: int = 0, world: int = 1) -> list[int]:
         """The samples of an epoch, shuffled by seed and epoch; each process its own."""
@@ -60,24 +66,29 @@ class Data:
         sampler.set_epoch(epoch)
         return self.indices[torch.tensor(list(sampler))].tolist()
 
-    def batches(self, order: Sequence[int] | None = None, size: int = 256, *, augmented: bool = False) -> Any:
-        """Batches ``(frames [T, B, ...], labels [B])`` of these samples (None: all), on the device of the split."""
-        recipe, spikes = self.recipe, self.store.sensor[1] == 1
-        options: dict[str, Any] = {"downsample": recipe.downsample, "binary": recipe.binary, "dtype": self.dtype}
-        if self.store.labels.device.type != "cpu":
-            options["check"] = False
+    def batches(self, order: Sequence[int] | None = None, size: int = 256, *, augmented: bool = False) -> _Batches:
+        """Batches ``(frames [T, B, ...], labels [B])`` of these samples, by default of all of them in order."""
+        recipe, order = self.recipe, self.indices.tolist() if order is None else order
         changes = augmentation(recipe.augment) if augmented and recipe.augment else None
-        found = self.store.batches(
-            size,
+        return _Batches(self.store.batches(size, order=order, make=partial(self._frames, changes)), self.device)
+
+    def _frames(self, changes: Any, recordings: Packed) -> Tensor:
+        recipe, spikes = self.recipe, self.store.sensor[1] == 1
+        if self.device.type != "cpu":
+            on_host = not isinstance(recordings.begin, Tensor)
+            recordings = (Packed.join(recordings) if on_host else recordings).to(self.device)
+        frames = to_frames(
+            recordings if changes is None else changes(recordings),
+            recipe.dt,
             recipe.n_bins,
-            order=self.indices.tolist() if order is None else order,
-            augment=changes,
-            dt=recipe.dt,
             duration=recipe.duration,
             channels=1 if spikes else 2,
-            **options,
+            downsample=recipe.downsample,
+            binary=recipe.binary,
+            dtype=self.dtype,
+            check=self.device.type == "cpu",
         )
-        return _Channels(found) if spikes else found
+        return frames[:, :, 0, 0] if spikes else frames
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,17 +96,17 @@ class Data:
         return tuple(next(iter(self.batches(self.indices[:1].tolist())))[0].shape[2:])
 
 
-class _Channels:
-    """Batches of spikes, ``[T, B, channels]``."""
+class _Batches:
+    """Batches with their labels on the device too."""
 
-    def __init__(self, batches: Any) -> None:
-        self.batches = batches
+    def __init__(self, batches: Any, device: torch.device) -> None:
+        self.batches, self.device = batches, device
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return ((frames[:, :, 0, 0], labels) for frames, labels in self.batches)
+        return ((frames, labels.to(self.device, non_blocking=True)) for frames, labels in self.batches)
 
 
 def augmentation(words: Sequence[str]) -> augment.Compose:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import order
 from .cpu_source import BLOCK, CHUNK, backward_source, forward_source
 from .layout import is_row, layout_of, offsets
 from .memory import fresh
@@ -37,8 +38,7 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     if save:
         results += [new((rows(steps), *shape)) for _ in states]
     arguments = Arguments()
-    for name, tensors in (("x", xs), ("s", states), ("p", params)):
-        arguments.read(name, tensors, timed=name == "x")
+    order.ahead(arguments.read, xs, states, params)
     kernel = compiled(forward_source, key, arguments.kinds(), save)
     run(kernel, arguments.values + [r.data_ptr() for r in results], steps, prod(shape))
     return [results[0].to(out), *results[1:]]
@@ -61,12 +61,9 @@ def backward(
     plan = PLANS[key]
     steps, shape = xs[0].shape[0], xs[0].shape[1:]
     arguments = Arguments()
-    arguments.read("x", [x if x.dtype == torch.bool else x.to(plan.dtype) for x in xs], timed=True)
-    arguments.read("p", params)
-    arguments.read("c", saved, timed=True)
+    values = [x if x.dtype == torch.bool else x.to(plan.dtype) for x in xs]
     cast = [None if g is None else g.to(plan.dtype) for g in grads]
-    arguments.read("g", cast[: plan.outputs], timed=True)
-    arguments.read("h", cast[plan.outputs :])
+    order.behind(arguments.read, values, params, saved, cast[: plan.outputs], cast[plan.outputs :])
     results = [
         fresh((steps, *shape) if i < len(xs) else shape, plan.dtype)
         for i in range(len(wanted))
@@ -92,8 +89,7 @@ def stepper(
     start where k is None.
     """
     arguments = Arguments()
-    order = "xspcgh"
-    for letter, tensors, timed in sorted(moving + still, key=lambda group: order.index(group[0])):
+    for letter, tensors, timed in sorted(moving + still, key=lambda group: order.LETTERS.index(group[0])):
         moves = any(group[0] == letter for group in moving)
         first = [t[:1] if timed else t[0] for t in tensors] if moves else tensors
         arguments.read(letter, first, timed, [t.stride(0) * t.element_size() if moves else 0 for t in tensors])
@@ -116,11 +112,9 @@ def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     """Both kernels as text, as for inputs that want all gradients."""
     plan = PLANS[key]
     arguments = Arguments()
-    for name, tensors in (("x", xs), ("s", states), ("p", params)):
-        arguments.read(name, tensors, timed=name == "x")
+    order.ahead(arguments.read, xs, states, params)
     ahead = arguments.kinds()
-    rows = tuple((f"{letter}{i}", "row") for letter, n in (("c", len(states)), ("g", plan.outputs)) for i in range(n))
-    behind = tuple(kind for kind in ahead if kind[0][0] != "s") + rows
+    behind = order.kinds_behind(ahead, len(states), plan.outputs)
     return forward_source(key, ahead, True) + "\n\n" + backward_source(key, behind, plan.differentiable)
 
 

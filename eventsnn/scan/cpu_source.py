@@ -11,12 +11,9 @@ from collections.abc import Iterable
 
 import torch
 
+from .order import Kinds
 from .plan import PLANS, Plan
 from .source import emit, indent
-
-Kinds = tuple[
-    tuple[str, str], ...
-]  # (name of a tensor, how it lies in memory), in the order of the kernel's parameters
 
 CHUNK = 16  # steps between two stored states
 

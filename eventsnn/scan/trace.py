@@ -53,7 +53,9 @@ class Recorder(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # never under the compiler, as it runs in a thread of its own; else torch would import it all (4 s)
+        return (
+            False  # never under the compiler, as it runs in a thread of its own; else torch would import it all (4 s)
+        )
 
     def value(self, argument: Any) -> Any:
         if not isinstance(argument, Tensor):

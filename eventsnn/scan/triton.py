@@ -20,6 +20,7 @@ from torch import Tensor
 from triton import knobs
 from triton.runtime import driver
 
+from . import order
 from .layout import collapse, is_row
 from .plan import PLANS
 from .source import load
@@ -58,9 +59,7 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
         shapes += [(rows(steps, neurons, len(states), x.element_size()), *shape)] * len(states)
     results += [torch.empty(s, dtype=dtype, device=device) for s in shapes]
     arguments = Arguments()
-    arguments.read("x", xs, timed=True)
-    arguments.read("s", states)
-    arguments.read("p", params)
+    order.ahead(arguments.read, xs, states, params)
     run(forward_source, key, arguments, results, steps, neurons, save)
     return results
 
@@ -77,11 +76,7 @@ def backward(
     plan = PLANS[key]
     steps, shape = xs[0].shape[0], xs[0].shape[1:]
     arguments = Arguments()
-    arguments.read("x", xs, timed=True)
-    arguments.read("p", params)
-    arguments.read("c", saved, timed=True)
-    arguments.read("g", grads[: plan.outputs], timed=True)
-    arguments.read("h", grads[plan.outputs :])
+    order.behind(arguments.read, xs, params, saved, grads[: plan.outputs], grads[plan.outputs :])
     new = partial(torch.empty, device=xs[0].device)
     results = [new((steps, *shape), dtype=x.dtype) for x, want in zip(xs, wanted, strict=False) if want]
     rest = len(saved) + sum(wanted[len(xs) + len(saved) :])
@@ -101,8 +96,7 @@ def stepper(
     """A function that runs one step, t, of a kernel; see the CPU's."""
     writers: dict[str, Callable[..., str]] = {"forward": forward_source, "backward": backward_source}
     write = writers[direction]
-    order = "xspcgh"
-    groups = sorted(moving + still, key=lambda group: order.index(group[0]))
+    groups = sorted(moving + still, key=lambda group: order.LETTERS.index(group[0]))
     moves = {group[0] for group in moving}
 
     def step(t: int) -> None:
@@ -120,11 +114,9 @@ def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     """Both kernels as text, as for inputs that want all gradients."""
     plan = PLANS[key]
     arguments = Arguments()
-    for name, tensors in (("x", xs), ("s", states), ("p", params)):
-        arguments.read(name, tensors, timed=name == "x")
+    order.ahead(arguments.read, xs, states, params)
     ahead = arguments.named()
-    rows = tuple((f"{letter}{i}", "row") for letter, n in (("c", len(states)), ("g", plan.outputs)) for i in range(n))
-    behind = tuple(kind for kind in ahead if kind[0][0] != "s") + rows
+    behind = order.kinds_behind(ahead, len(states), plan.outputs)
     cut = config(prod(xs[0].shape[1:]), len(states), xs[0].element_size())
     return forward_source(key, ahead, cut, True) + "\n\n" + backward_source(key, behind, cut, plan.differentiable)
 

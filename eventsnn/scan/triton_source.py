@@ -12,12 +12,9 @@ from typing import NamedTuple
 
 from triton import knobs
 
+from .order import Kinds
 from .plan import PLANS
 from .source import emit, indent
-
-Kinds = tuple[
-    tuple[str, str], ...
-]  # (name of a tensor, how it lies in memory), in the order of the kernel's parameters
 
 TEMPLATES = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "tl.div_rn({}, {})", "neg": "-{}", "abs": "tl.abs({})",

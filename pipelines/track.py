@@ -26,8 +26,8 @@ from eventsnn.filters import BackgroundActivityFilter
 from eventsnn.frames import windows
 from eventsnn.io.atomic import whole
 from eventsnn.track import STATES, Row, Tracker, TrackerConfig, Tracks
-from eventsnn.track.records import COLUMNS, as_text
 from eventsnn.track.fleet import LOOKBACK
+from eventsnn.track.records import COLUMNS, as_text
 from eventsnn.video import Video
 
 from .info import Survey, survey

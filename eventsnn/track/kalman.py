@@ -18,31 +18,35 @@ Array = NDArray[Any]
 _PER_AXIS = np.eye(2)
 
 
-def predict(state: Array, covariance: Array, dt: float, q: float) -> tuple[Array, Array]:
-    """State ``[n, 4]`` and covariance ``[n, 4, 4]`` after a time ``dt``."""
+def predict(state: Array, covariance: Array, dt: float, q: float | Array) -> tuple[Array, Array]:
+    """State ``[n, 4]`` and covariance ``[n, 4, 4]`` after a time ``dt``; ``q`` for all or ``[n]``."""
     move: Array = np.kron(np.array([[1.0, dt], [0.0, 1.0]]), _PER_AXIS)
-    noise: Array = q * np.kron(np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]]), _PER_AXIS)
+    noise: Array = np.asarray(q)[..., None, None] * np.kron(
+        np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]]), _PER_AXIS
+    )
     moved: Array = state @ move.T
     spread: Array = move @ covariance @ move.T
     return moved, spread + noise
 
 
-def distance(state: Array, covariance: Array, measured: Array, noise: float) -> Array:
-    """Squared Mahalanobis distance ``[n]`` of the measured positions ``[n, 2]``, measurement noise std ``noise``."""
+def distance(state: Array, covariance: Array, measured: Array, noise: float | Array) -> Array:
+    """Squared Mahalanobis distance ``[n]`` of measured positions ``[n, 2]``, noise std ``noise`` for all or ``[n]``."""
     innovation = measured - state[:, :2]
-    spread = covariance[:, :2, :2] + noise**2 * np.eye(2)
+    variance = np.asarray(noise)[..., None, None] ** 2
+    spread = covariance[:, :2, :2] + variance * np.eye(2)
     solved: Array = np.linalg.solve(spread, innovation[..., None])[..., 0]
     return (innovation * solved).sum(1)
 
 
-def update(state: Array, covariance: Array, measured: Array, noise: float) -> tuple[Array, Array]:
+def update(state: Array, covariance: Array, measured: Array, noise: float | Array) -> tuple[Array, Array]:
     """State and covariance after measuring the positions ``[n, 2]`` (Joseph form, stays positive definite)."""
     look = np.eye(4)[:2]
-    spread = covariance[:, :2, :2] + noise**2 * np.eye(2)
+    variance = np.asarray(noise)[..., None, None] ** 2
+    spread = covariance[:, :2, :2] + variance * np.eye(2)
     gain = np.linalg.solve(spread, covariance[:, :2, :]).transpose(0, 2, 1)
     rest = np.eye(4) - gain @ look
     state = state + (gain @ (measured - state[:, :2])[..., None])[..., 0]
-    covariance = rest @ covariance @ rest.transpose(0, 2, 1) + noise**2 * gain @ gain.transpose(0, 2, 1)
+    covariance = rest @ covariance @ rest.transpose(0, 2, 1) + variance * (gain @ gain.transpose(0, 2, 1))
     return state, covariance
 
 

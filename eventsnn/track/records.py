@@ -105,6 +105,33 @@ class Tracks:
             ):
                 file.write(f"{frame},{number},{left:.2f},{top:.2f},{w:.2f},{h:.2f},{score:g},-1,-1,-1\n")
 
+    @classmethod
+    def from_mot(cls, path: str | Path, dt_us: int = 5_000) -> Self:
+        """Read MOTChallenge text, ``frame,id,left,top,width,height[,score,...]``; a frame lasts ``dt_us``.
+
+        Velocities and numbers of events, which it does not tell, are 0. Raises ValueError for anything else.
+        """
+        rows: list[Row] = []
+        for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+            try:
+                frame, track, left, top, w, h, *more = (float(value) for value in line.split(","))
+            except ValueError:
+                wanted = "MOTChallenge text, frame,id,left,top,width,height,..."
+                raise ValueError(f"{path}, line {number}: not {wanted}: {line[:60]!r}") from None
+            score = more[0] if more else 1.0
+            place = left + w / 2, top + h / 2, w, h
+            rows.append((int(frame), int(frame) * dt_us, int(track), *place, 0.0, 0.0, score, int(score < 1), 0))
+        return cls.of(rows)
+
+    def to_supervision(self) -> Any:
+        """A ``supervision.Detections`` with tracker ids, such as of ``tracks[tracks.frame == 7]``.
+
+        Raises ImportError if the package supervision is not installed.
+        """
+        from .detections import as_supervision
+
+        return as_supervision(self.boxes, self.score, self.id)
+
 
 Row = tuple[int, int, int, float, float, float, float, float, float, float, int, int]
 COLUMNS = tuple(field.name for field in fields(Tracks))

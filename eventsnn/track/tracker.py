@@ -6,18 +6,21 @@ for regions that no target explains.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from eventsnn.events import Events
 from eventsnn.frames import to_frames
 
+from .attribution import attribute
 from .config import TrackerConfig
-from .identity import Mergers, earlier_self
+from .fleet import Array, Fleet
+from .identity import Mergers, report
+from .parting import Parting
 from .records import Row
 from .regions import Region, RegionDetector
-from .target import Array, Target
 
 
 class Tracker:
@@ -46,66 +49,85 @@ class Tracker:
     def reset(self) -> None:
         """Forget all tracks and events."""
         self.regions.reset()
-        self.targets: list[Target] = []
-        self.frame, self._last_id, self._last_serial, self._density = 0, 0, 0, 0.0
-        self._mergers = Mergers(self.config)
-        self._covered = np.full(self.sensor[::-1], -self.config.trail)
+        self.fleet = Fleet(self.config, self.dt_us / 1e3)
+        self.frame, self._density = 0, 0.0
+        self._mergers, self._parting = Mergers(), Parting(self.config.min_size)
+        self._trail = self.fleet.windows(self.config.trail)
+        self._covered = np.full(self.sensor[::-1], -self._trail)
         self._unlooked: list[Events] = []
 
     def update(self, events: Events, end_us: int) -> list[Row]:
         """Rows for the window that ends at ``end_us``."""
         self.frame += 1
-        for target in self.targets:
-            target.predict(self.sensor)
-        ages = (end_us - events.t) / self.dt_us
-        places = np.stack([events.x, events.y], 1).astype(float)
-        owner = self._assign(places, ages)
-        for k, target in enumerate(self.targets):
-            others = (other for other in self.targets if other is not target and other.id and not other.silent)
-            crowd = [other for other in others if target.overlaps(other)]
-            target.measure(places[owner == k], ages[owner == k], self._density, crowd)
-        self.targets = [target for target in self._mergers.merge(self.targets) if not target.expired]
+        self.fleet.predict(self.sensor)
+        self._measure((end_us - events.t) / self.dt_us, events)
+        self._mergers.merge(self.fleet)
+        self.fleet.keep(~self.fleet.expired)
         self._unlooked.append(events)
         if self.frame % self.config.look_every == 0:
             self._look()
         return self._report(end_us)
 
-    def _assign(self, places: Array, ages: Array) -> NDArray[np.int64]:
-        """Index of the target of each event, -1 for none: the nearest in units of its size, at the event's own time."""
-        if not self.targets or not len(places):
-            return np.full(len(places), -1)
-        state, half, reach = (
-            np.stack([getattr(target, name) for target in self.targets])[:, None] for name in ("state", "half", "reach")
-        )
-        apart = np.abs(places - (state[..., :2] - state[..., 2:] * ages[:, None]))
-        here = np.array([not target.lost for target in self.targets])[:, None]
-        inside = (apart < reach).all(-1) & here
-        share = np.where(inside, ((apart / half) ** 2).sum(-1), np.inf)
-        return np.where(inside.any(0), share.argmin(0), -1)
+    def _measure(self, age: Any, events: Events) -> None:
+        """Correct every target by its events; those in the box of another one, where they overlap, do not say where."""
+        fleet, config = self.fleet, self.config
+        if not len(fleet):
+            return
+        crowd, gate = fleet.crowd, fleet.gate
+        crowded: Array = np.asarray(crowd.any(axis=1))
+        shares = attribute(events.x, events.y, age, fleet.state, fleet.half, fleet.reach, ~fleet.lost, crowd, gate)
+        fleet.events = shares.events
+        chance = self._density * (4 * gate.prod(1))
+        hit = shares.events >= np.maximum(config.least_events, chance + 4 * np.sqrt(chance + 1))
+        fleet.silent = np.where(hit, fleet.silent, fleet.silent + 1)
+        which = np.flatnonzero(hit & (shares.clear >= config.least_events))
+        place = fleet.place[which]
+        mean, low, high = (place + part[which] for part in (shares.mean, shares.low, shares.high))
+        fleet.correct(which, mean, low, high, shares.clear[which], crowded[which])
 
     def _look(self) -> None:
         """Find the regions of the leaky map; one that no target explains becomes a target."""
-        config, regions = self.config, self.regions
+        config, regions, fleet = self.config, self.regions, self.fleet
         events = Events.concatenate(self._unlooked).to(regions.map.device)
         self._unlooked = []
         regions.add(to_frames(events, n_bins=1, sensor=self.sensor)[0])
         self._density = regions.background() * (1 - regions.decay) / config.look_every / regions.pool**2
-        for target in self.targets:
-            target.reach = target.gate
+        fleet.reach = fleet.gate
         own: dict[int, list[Region]] = {}
+        seen = fleet.silent == 0
+        margin = (config.min_size / 2 + 0.6 * fleet.size)[:, None]
+        low, high = fleet.low - margin, fleet.high + margin
         for region in regions.find(config.birth_z):
-            owners = [target for target in self.targets if not target.silent and target.near(region)]
+            owners = np.flatnonzero(seen & ((region.low < high) & (region.high > low)).all(1))
+            if len(owners) > 1:
+                inside = (np.abs(region.centre - fleet.place[owners]) < fleet.half[owners]).all(1)
+                owners = owners[inside] if inside.sum() == 1 else owners
             if len(owners) == 1:
-                own.setdefault(owners[0].serial, []).append(region)
-            elif not owners and self._is_object(region):
-                self._last_serial += 1
-                self.targets.append(Target.at(region, config, self._last_serial, self.frame))
-        for target in self.targets:
-            if len(own.get(target.serial, [])) == 1:  # several may be objects that part
-                target.widen(own[target.serial][0])
-        for target in self.targets:
-            if not target.silent:
-                self._covered[_pixels(target.low, target.high)] = self.frame
+                own.setdefault(int(owners[0]), []).append(region)
+            elif not len(owners) and self._is_object(region):
+                fleet.add(region.centre, (region.high - region.low) / 2 * 1.05, self.frame)
+        for k, parts in own.items():
+            self._attend(k, parts)
+        self._parting.forget(set(fleet.serial.tolist()))
+        for low, high in zip(fleet.low[fleet.silent == 0], fleet.high[fleet.silent == 0], strict=True):
+            self._covered[_pixels(low, high)] = self.frame
+
+    def _attend(self, k: int, parts: list[Region]) -> None:
+        """See what the regions in the box of a target say: one that is new to it, or two that part."""
+        fleet = self.fleet
+        corners = self._parting.part(int(fleet.serial[k]), 2 * float(np.hypot(*fleet.half[k])), parts)
+        if corners is not None:
+            boxes = [((high + low) / 2, (high - low) / 2 * 1.05) for low, high in (corners[:2], corners[2:])]
+            boxes.sort(key=lambda box: -float(box[1].prod()))
+            fleet.state[k, :2], fleet.half[k] = boxes[0]
+            fleet.covariance[k] = np.diag([4.0, 4.0, 5.0, 5.0])
+            fleet.reach[k] = fleet.gate[k]
+            fleet.add(*boxes[1], self.frame)
+        elif len(parts) == 1:  # several may be objects that part
+            low, high = np.minimum(fleet.low[k], parts[0].low), np.maximum(fleet.high[k], parts[0].high)
+            if (high - low).max() <= self.config.max_size:
+                place = fleet.place[k]
+                fleet.reach[k] = np.maximum(fleet.reach[k], np.maximum(place - low, high - place) + 2)
 
     def _is_object(self, region: Region) -> bool:
         """True for a region of a fitting size that is not the trail of an object that passed lately."""
@@ -113,29 +135,12 @@ class Tracker:
         if region.cells < self.config.least_cells or not self.config.min_size / 3 <= size <= self.config.max_size:
             return False
         covered = self._covered[_pixels(region.low, region.high)]
-        return bool(((self.frame - covered) < self.config.trail).mean() <= 0.5)
+        return bool(((self.frame - covered) < self._trail).mean() <= 0.5)
 
     def _report(self, end_us: int) -> list[Row]:
-        rows: list[Row] = []
-        for target in list(self.targets):
-            large = target.half.max() > 0.375 * self.config.min_size
-            if not target.id and target.hits >= self.config.confirm_hits and large:
-                self._identify(target)
-                rows += [(*past[:2], target.id, *past[3:]) for past in target.past]
-            if not target.lost:
-                row = target.row(self.frame, end_us, self.dt_us)
-                rows.append(row) if target.id else target.past.append(row)
-        return rows
-
-    def _identify(self, target: Target) -> None:
-        """Give a target its number, or that of the lost one that it continues."""
-        earlier = earlier_self(target, self.targets, self.frame)
-        if earlier is None:
-            self._last_id += 1
-            target.id = self._last_id
-        else:
-            self.targets.remove(earlier)
-            target.id, target.hits, target.pace = earlier.id, target.hits + earlier.hits, earlier.pace
+        soon, late = (self.fleet.windows(ms, 5) for ms in (self.config.confirm, 2 * self.config.merge_after))
+        known_long = self.fleet.hits >= np.where(self.fleet.is_line, late, soon)
+        return report(self.fleet, known_long & (self.fleet.size > 0.375 * self.config.min_size), self.frame, end_us)
 
 
 def _pixels(low: Array, high: Array) -> tuple[slice, slice]:

@@ -1,0 +1,80 @@
+"""Tracking by detection: detections of each frame are assigned to the tracks that predict them.
+
+For boxes from a network, or from ``ScaleSpaceDetector``. ``Tracker`` takes events instead: where objects touch, events
+still fall to the one or the other when there is but one region to be detected.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from . import kalman
+from .config import TrackerConfig
+from .detections import Detections
+from .fleet import Fleet
+from .identity import report
+from .records import Row
+
+_GATE = 9.21  # 99 % of chi squared with two degrees of freedom
+_FAR = 1e9
+
+
+class DetectionTracker:
+    """``update(detections of the next frame) -> rows of the confirmed tracks``; ``reset()`` starts anew.
+
+    Assignment by least total cost (Kuhn 1955): squared Mahalanobis distance, with a gate at 9.21, and (log of the size
+    ratio / 0.3)^2. Filter, numbers, coasting and rows are those of ``Tracker``.
+
+    >>> from eventsnn.track import Tracks
+    >>> tracker = DetectionTracker(dt_us=10_000)
+    >>> for k in range(8):
+    ...     rows = tracker.update(Detections.of_boxes(np.array([[2.0 * k, 5.0, 14.0, 14.0]])))
+    >>> Tracks.of(rows).ids, [round(value) for value in rows[-1][3:5]]
+    ([1], [21, 12])
+    """
+
+    def __init__(self, dt_us: int, config: TrackerConfig | None = None, sensor: tuple[int, int] | None = None) -> None:
+        self.dt_us, self.config = dt_us, config or TrackerConfig()
+        self.sensor = sensor or (2**31, 2**31)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all tracks."""
+        self.fleet, self.frame = Fleet(self.config, self.dt_us / 1e3), 0
+
+    def update(self, detections: Detections, end_us: int | None = None) -> list[Row]:
+        """Rows for the frame that ends at ``end_us``, by default the number of frames so far times ``dt_us``."""
+        self.frame += 1
+        fleet, found = self.fleet, detections.numpy()
+        fleet.predict(self.sensor)
+        place = np.stack([found.x, found.y], 1).astype(float)
+        half = np.stack([found.w, found.h], 1) / 2
+        tracks, seen = self._assign(place, half)
+        fleet.events = np.zeros(len(fleet), int)
+        hit = np.zeros(len(fleet), bool)
+        hit[tracks] = True
+        fleet.silent = np.where(hit, fleet.silent, fleet.silent + 1)
+        place_seen, half_seen = place[seen], half[seen] / 1.05
+        # the noise of a box is that of some hundred events on its outline
+        events, alone = np.full(len(tracks), 400), np.zeros(len(tracks), bool)
+        fleet.correct(tracks, place_seen, place_seen - half_seen, place_seen + half_seen, events, alone)
+        fleet.keep(~fleet.expired)
+        for k in np.setdiff1d(np.arange(len(found)), seen).tolist():
+            fleet.add(place[k], half[k], self.frame)
+        ready = fleet.hits >= fleet.windows(self.config.confirm, 5)
+        return report(fleet, ready, self.frame, self.frame * self.dt_us if end_us is None else end_us)
+
+    def _assign(self, place: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of tracks and of their detections."""
+        fleet, n = self.fleet, len(place)
+        if not n or not len(fleet):
+            return np.zeros(0, int), np.zeros(0, int)
+        state, covariance = fleet.state.repeat(n, 0), fleet.covariance.repeat(n, 0)
+        noise = np.maximum(1.0, 0.1 * fleet.size).repeat(n)
+        apart = kalman.distance(state, covariance, np.tile(place, (len(fleet), 1)), noise).reshape(-1, n)
+        size = np.log(half.max(1)[None] / fleet.size[:, None]) / 0.3
+        cost = np.where((apart <= _GATE) & ~fleet.lost[:, None], apart + size**2, _FAR)
+        rows, columns = linear_sum_assignment(cost)
+        held = cost[rows, columns] < _FAR
+        return rows[held], columns[held]

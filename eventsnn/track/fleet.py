@@ -1,0 +1,205 @@
+"""The objects that are followed, column by column: where each is, how fast, how large, how well known."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import kalman
+from .config import TrackerConfig
+from .records import STATES, Row
+
+Array = NDArray[Any]
+LOOKBACK = 40  # windows of a target before it has a number that are reported afterwards
+_COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
+    "state": ((4,), float),
+    "covariance": ((4, 4), float),
+    "half": ((2,), float),
+    "serial": ((), int),
+    "id": ((), int),
+    "born": ((), int),
+    "hits": ((), int),
+    "silent": ((), int),
+    "lost": ((), bool),
+    "events": ((), int),
+    "pace": ((), float),
+    "birthplace": ((2,), float),
+    "seen": ((2,), float),
+    "reach": ((2,), float),
+}
+
+
+class Fleet:
+    """n targets. ``state [n, 4]`` is (x, y, vx, vy), px and px per window; ``half [n, 2]`` half its width and height.
+
+    ``seen`` is where it was last seen. ``silent`` counts windows without enough events. ``lost`` means that only its
+    memory is left: it is not reported. ``reach`` is half the sides of the box whose events are taken for its own.
+    """
+
+    def __init__(self, config: TrackerConfig, dt_ms: float) -> None:
+        self.config, self.dt = config, dt_ms
+        self.past: dict[int, deque[Row]] = {}
+        for name, (shape, kind) in _COLUMNS.items():
+            setattr(self, name, np.zeros((0, *shape), kind))
+        self.last_serial = self.last_id = 0
+
+    state: Array
+    covariance: Array
+    half: Array
+    serial: Array
+    id: Array
+    born: Array
+    hits: Array
+    silent: Array
+    lost: Array
+    events: Array
+    pace: Array
+    birthplace: Array
+    seen: Array
+    reach: Array
+
+    def __len__(self) -> int:
+        return len(self.serial)
+
+    def windows(self, ms: float, least: int = 1) -> int:
+        """A duration in windows."""
+        return max(least, round(ms / self.dt))
+
+    def add(self, centre: Array, half: Array, frame: int) -> None:
+        """A new target at a place."""
+        self.last_serial += 1
+        half = np.maximum(half, self.config.min_size / 4)
+        speed = max(5.0, (0.4 * self.dt) ** 2)
+        new: dict[str, Any] = {
+            "state": np.append(centre, [0.0, 0.0]),
+            "covariance": np.diag([4.0, 4.0, speed, speed]),
+            "half": half,
+            "serial": self.last_serial,
+            "born": frame,
+            "hits": 1,
+            "birthplace": centre,
+            "seen": centre,
+            "reach": 1.25 * half + 2,
+        }
+        for name, (shape, kind) in _COLUMNS.items():
+            value: Array = np.asarray(new.get(name, np.zeros(shape)), kind)[None]
+            setattr(self, name, np.concatenate([getattr(self, name), value]))
+        self.past[self.last_serial] = deque(maxlen=LOOKBACK)
+
+    def keep(self, mask: Array) -> None:
+        """Drop the other targets."""
+        if mask.all():
+            return
+        for name in _COLUMNS:
+            setattr(self, name, getattr(self, name)[mask])
+        kept = set(self.serial.tolist())
+        self.past = {serial: rows for serial, rows in self.past.items() if serial in kept}
+
+    @property
+    def place(self) -> Array:
+        return self.state[:, :2]
+
+    @property
+    def low(self) -> Array:
+        return self.place - self.half
+
+    @property
+    def high(self) -> Array:
+        return self.place + self.half
+
+    @property
+    def gate(self) -> Array:
+        return 1.25 * self.half + 2
+
+    @property
+    def size(self) -> Array:
+        """Half the longer side."""
+        return self.half.max(1)
+
+    @property
+    def is_line(self) -> Array:
+        """True for what is so thin that it may be an edge of something larger."""
+        return self.half.min(1) < 0.3 * self.config.min_size
+
+    @property
+    def speed(self) -> Array:
+        return np.hypot(self.state[:, 2], self.state[:, 3])
+
+    @property
+    def at_rest(self) -> Array:
+        """True if it would not leave its own place while it is carried on: it may have come to rest."""
+        return self.speed * self.config.max_age / self.dt < self.size
+
+    @property
+    def expired(self) -> Array:
+        """True if it has been silent for longer than it is remembered."""
+        c, age = self.config, self.windows(self.config.max_age)
+        short = np.where(self.id > 0, np.minimum(self.hits, age), self.windows(c.tentative, 2))
+        return self.silent > np.where(self.hits > self.windows(c.known), age + self.windows(c.max_rest), short)
+
+    @property
+    def crowd(self) -> Array:
+        """``[n, n]``: true where the boxes of a target and of another with a number, lately seen, overlap."""
+        apart = np.abs(self.place[:, None] - self.place[None])
+        overlap = (apart < self.half[:, None] + self.half[None]).all(-1)
+        np.fill_diagonal(overlap, False)
+        return overlap & (self.id > 0) & (self.silent == 0)
+
+    def predict(self, sensor: tuple[int, int]) -> None:
+        """Move on by one window; a silent target that is slow waits where it was seen last."""
+        if not len(self):
+            return
+        quiet, rest = self.silent > 0, self.at_rest
+        outside = (self.high < 0).any(1) | (self.low > np.array(sensor)).any(1)
+        gone = (self.silent > self.windows(self.config.max_age)) | (quiet & outside)
+        self.lost = ~rest & (self.lost | gone)
+        wait = quiet & rest
+        self.state[wait, :2] = self.seen[wait]
+        go = ~wait & ~self.lost
+        c = self.config
+        speed = self.speed[go]
+        q = c.acceleration * self.dt**3 + c.agility * speed**3 / (2 * self.size[go])
+        self.state[go], self.covariance[go] = kalman.predict(self.state[go], self.covariance[go], 1.0, q)
+
+    def correct(self, which: Array, mean: Array, low: Array, high: Array, events: Array, crowded: Array) -> None:
+        """Correct the targets ``which [k]`` by where their events lie: columns ``[k, 2]`` in px, ``crowded [k]``."""
+        if not len(which):
+            return
+        c = self.config
+        half = (high - low) / 2 * 1.05
+        known, place = self.half[which], self.place[which]
+        # edges that show only in part say less about the centre: then move the box no more than it takes to hold them
+        shown = np.where(crowded[:, None], 0.0, np.clip(half / known, 0, 1) ** 2)
+        fitting = np.maximum(np.minimum(place, low + known), high - known)
+        centre = shown * (mean + (low + high) / 2) / 2 + (1 - shown) * fitting
+        noise = np.hypot(c.noise, 0.7 * known.max(1) / np.sqrt(events)) * np.where(crowded, c.crowd_noise, 1)
+        state, covariance = self.state[which], self.covariance[which]
+        surprise = kalman.distance(state, covariance, centre, noise) > c.manoeuvre
+        loose = (self.silent[which] > 0) | (surprise & ~crowded)
+        covariance[loose] = kalman.loosen(covariance[loose], 4.0, 4.0, 2.0)
+        self.state[which], self.covariance[which] = kalman.update(state, covariance, centre, noise)
+        self.hits[which] += 1
+        self.silent[which], self.lost[which] = 0, False
+        self.seen[which] = self.place[which]
+        self.pace[which] += 0.1 * (self.speed[which] - self.pace[which])
+        half = np.clip(half, c.min_size / 4, c.max_size / 2)
+        up, down = (1 - np.exp(-self.dt / tau) for tau in (c.growth, c.shrinking))
+        weight = np.where(half > known, up, down * np.maximum(shown, 0.2)) * ~crowded[:, None]
+        self.half[which] = known + weight * (half - known)
+
+    def rows(self, frame: int, end_us: int) -> list[Row]:
+        """What ``Tracks`` says of the targets in this window; those without a number keep it in ``past``."""
+        rest, per_second = self.at_rest, 1e3 / self.dt
+        confirmed, coasting, resting = range(len(STATES))
+        state = np.where(self.silent == 0, confirmed, np.where(rest, resting, coasting))
+        score = np.where(self.silent > 0, 0.5, 1.0)
+        table = [frame, end_us, self.id, *self.state[:, :2].T, *(2 * self.half).T, *(self.state[:, 2:] * per_second).T]
+        lists = [np.broadcast_to(c, len(self)).tolist() for c in (*table, score, state, self.events)]
+        rows: list[Any] = []
+        for serial, lost, *row in zip(self.serial.tolist(), self.lost.tolist(), *lists, strict=True):
+            if not lost:
+                (rows if row[2] else self.past[serial]).append(tuple(row))
+        return rows

@@ -261,6 +261,42 @@ def test_batch_norms_are_taken_into_the_layers_before_them():
         without_norms(build(["norm", "LIFBox"], (2, 6, 6), 3))
 
 
+@pytest.mark.parametrize("side", [8, 9])
+def test_channels_last_changes_no_number(side):
+    layers = (
+        "conv 4",
+        "norm",
+        "LIFBox tau_mem_inv=900 learn=tau_mem_inv",
+        "pool",
+        "conv 3",
+        LIF,
+        "pool",
+        "flatten",
+        "linear classes",
+        "LI",
+    )
+    net, found = build(layers, (2, side, side), 3), []
+    for last in (False, True):
+        x = (torch.rand(6, 2, 2, side, side, generator=torch.Generator().manual_seed(0)) < 0.3).float() * 3
+        x = x.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if last else x
+        x.requires_grad_()
+        first, state = net(x[:4])
+        y = torch.cat([first, net(x[4:], state)[0]])
+        weights = [x, *net.parameters()]
+        found.append([y, *torch.autograd.grad((y * torch.arange(3.0)).sum(), weights)])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-4, rtol=1e-4)
+    assert found[0][0].abs().sum() > 0
+
+
+def test_mean_pooling_is_torchs():
+    x = torch.rand(2, 3, 7, 9, dtype=torch.float64, requires_grad=True)
+    pool = build(["pool 3"], (3, 7, 9), 2)[0]
+    assert torch.equal(pool(x), torch.nn.functional.avg_pool2d(x, 3))
+    assert torch.autograd.gradcheck(pool, (x,))
+    assert torch.autograd.gradcheck(pool, (x.detach().to(memory_format=torch.channels_last).requires_grad_(),))
+
+
 # data
 
 

@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import forms
-from ..containers import SequentialState
 from ..containers.stateful import call
 from ..fields import SpatialReceptiveField2d, SpatioTemporalReceptiveField2d, derivative_orders, spatial_parameters
 from .delays import DelayLinear
+from .layout import MeanPool2d, Network
 from .words import parse, unknown
 
 VOTES = 10
@@ -95,7 +95,7 @@ def delays(at: Place, outputs: int | str, max_delay: int = 25) -> nn.Module:
 LAYERS: dict[str, Callable[..., nn.Module]] = {
     "conv": conv,
     "norm": norm,
-    "pool": lambda at, size=2: nn.AvgPool2d(size),
+    "pool": lambda at, size=2: MeanPool2d(size),
     "maxpool": lambda at, size=2: nn.MaxPool2d(size),
     "fields": fields,
     "flatten": lambda at: nn.Flatten(2),
@@ -139,7 +139,7 @@ def scale_weights(layer: Any) -> None:
 
 def build(
     layers: Sequence[str], shape: Sequence[int], classes: int, surrogate: str = "atan", alpha: float = 2.0
-) -> SequentialState:
+) -> Network:
     """The network of these words for samples of ``shape`` a step, ``(C, H, W)`` or ``(channels,)``.
 
     Raises ValueError, which tells the layer, for a word that does not exist or does not fit.
@@ -166,7 +166,7 @@ def build(
         except (TypeError, ValueError, RuntimeError, IndexError) as error:
             raise ValueError(f"layer {number} ({text!r}) on an input of shape {at.shape}: {error}") from None
         modules.append(module.train())
-    return SequentialState(*modules)
+    return Network(*modules)
 
 
 def describe(net: nn.Sequential, layers: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,70 @@
+"""Images with their channels last in memory, in which GPUs convolve and pool several times as fast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ..containers import SequentialState
+from ..containers.stateful import call
+from ..forms.modules import Form
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether ``[T, B, C, H, W]`` lies in memory as ``[T, B, H, W, C]``."""
+    return x.ndim == 5 and not x.is_contiguous() and x.permute(0, 1, 3, 4, 2).is_contiguous()
+
+
+class Network(SequentialState):
+    """A SequentialState that holds images on a GPU with their channels last.
+
+    Shapes and values are those of a SequentialState. A neuron looks at every pixel alone, so it gets the axes in the
+    order of the memory and its state has this order: ``[B, H, W, C]``.
+    """
+
+    def forward(self, x: Any, state: Any = None, *, reset: Tensor | None = None) -> tuple[Any, list[Any]]:  # type: ignore[override]
+        """`(output, states)`."""
+        if x.is_cuda and x.ndim == 5:
+            x = x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
+        states: list[Any] = [None] * len(self) if state is None else list(state)
+        for i, child in enumerate(self):
+            if isinstance(child, Form) and is_channels_last(x):
+                y, states[i] = call(child, x.permute(0, 1, 3, 4, 2), states[i], reset)
+                x = y.permute(0, 1, 4, 2, 3)
+            else:
+                x, states[i] = call(child, x, states[i], reset)
+        return x, states
+
+
+class MeanPool2d(nn.AvgPool2d):
+    """The mean of ``size`` by ``size`` pixels, as torch's AvgPool2d; its backward is one copy and keeps no input.
+
+    >>> MeanPool2d(2)(torch.arange(8.0).reshape(1, 1, 2, 4)).tolist()
+    [[[[2.5, 4.5]]]]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _Mean.apply(x, self.kernel_size)
+
+
+class _Mean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: int) -> Tensor:
+        last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+        ctx.shape, ctx.size = x.shape, size
+        ctx.format = torch.channels_last if last else torch.contiguous_format
+        return nn.functional.avg_pool2d(x, size)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        size, (high, wide) = ctx.size, grad.shape[2:]
+        result = torch.empty(ctx.shape, dtype=grad.dtype, device=grad.device, memory_format=ctx.format)
+        result[:, :, high * size :] = 0
+        result[..., wide * size :] = 0
+        blocks = result[:, :, : high * size, : wide * size].unflatten(3, (wide, size)).unflatten(2, (high, size))
+        blocks.copy_((grad / size**2)[:, :, :, None, :, None].expand_as(blocks))
+        return result, None

@@ -1,6 +1,6 @@
 """The order in which all kernels take their tensors.
 
-They are named by letters: x inputs, s states, p parameters; c stored states, g and h gradients of outputs and final states.
+Their letters: x inputs, s states, p parameters; c stored states, g and h gradients of outputs and of final states.
 """
 
 from __future__ import annotations

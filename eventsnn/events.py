@@ -213,7 +213,7 @@ class Events:
         """The same events with NumPy columns (shared memory where they are on the CPU)."""
         if not isinstance(self.t, torch.Tensor):
             return self
-        return type(self)(*(column.cpu().numpy() for column in self.columns), sensor=self.sensor)
+        return self._moved([column.cpu().numpy() for column in self.columns])
 
     def to(self, device: torch.device | str) -> Self:
         """The same events with torch columns on a device; uint16 coordinates become int16."""
@@ -228,7 +228,12 @@ class Events:
                     column = column.astype(np.int16)
                 column = torch.from_numpy(column if column.flags.writeable else column.copy())
             columns.append(column.to(device, non_blocking=True))
-        return type(self)(*columns, sensor=self.sensor)
+        return self._moved(columns)
+
+    def _moved(self, columns: Sequence[Any]) -> Self:
+        moved = type(self)(*columns, sensor=self.sensor)
+        moved._sorted = self._sorted
+        return moved
 
     @property
     def duration(self) -> int:

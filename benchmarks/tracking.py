@@ -55,7 +55,7 @@ def accuracy(clips: int) -> str:
 
 
 def busy(sensor: tuple[int, int], rate: float, duration_us: int, objects: int) -> Events:
-    """Objects that move, one pass of each repeated so densely that the wanted rate is reached, and noise at 1 Hz."""
+    """Objects that move before a camera as sensitive as the wanted rate takes, and noise at 1 Hz."""
     random = np.random.default_rng(0)
     size = np.array(sensor)
     shapes = []
@@ -64,10 +64,17 @@ def busy(sensor: tuple[int, int], rate: float, duration_us: int, objects: int) -
         middle = random.uniform(0.2 * size, 0.8 * size)
         velocity = speed * np.array([np.cos(angle), np.sin(angle)])
         start = middle - velocity * duration_us / 2e6
-        shapes.append(Shape(("circle", "square", "hexagon")[k % 3], random.uniform(30, 80), (*start,), (*velocity,)))
-    events, _ = record(shapes, sensor, duration_us, noise_rate=1.0)
-    copies = max(1, round(rate * duration_us / 1e6 / len(events)))
-    return Events(*(np.repeat(column, copies) for column in events.columns), sensor=sensor)
+        shapes.append(
+            Shape(("circle", "square", "hexagon")[k % 3], random.uniform(0.06, 0.12) * size[1], (*start,), (*velocity,))
+        )
+    threshold = 0.25
+    for _ in range(3):
+        events, _ = record(shapes, sensor, duration_us, noise_rate=1.0, threshold=threshold)
+        if len(events) > 0.9 * rate * duration_us / 1e6:
+            break
+        noise = sensor[0] * sensor[1] * duration_us / 1e6
+        threshold *= max(0.02, (len(events) - noise) / (rate * duration_us / 1e6 - noise))
+    return events
 
 
 def speed(events: Events, device: str, dt: int) -> str:

@@ -18,6 +18,7 @@ COMMANDS = (
     "simulate",
     "denoise",
     "track",
+    "evaluate-tracks",
     "frames",
     "render",
     "datasets",
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"eventsnn {__version__}")
         return 0
     wanted = [name for name in COMMANDS if arguments[:1] == [name]] or COMMANDS
-    modules = {name: importlib.import_module(f"eventsnn.pipelines.{name}") for name in wanted}
+    modules = {name: importlib.import_module(f"eventsnn.pipelines.{name.replace('-', '_')}") for name in wanted}
     try:
         config = tyro.extras.subcommand_cli_from_dict(
             {name: module.Config for name, module in modules.items()},
@@ -49,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config=(tyro.conf.OmitSubcommandPrefixes,),
         )
         next(module.run for module in modules.values() if isinstance(config, module.Config))(config)
-    except KeyboardInterrupt:
-        print("eventsnn: interrupted, nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"eventsnn: {stop.args[0] if stop.args else 'interrupted, nothing was written'}", file=sys.stderr)
         return 130
     except (ValueError, OSError, MemoryError) as error:
         print(f"eventsnn: {_one_line(error)}", file=sys.stderr)

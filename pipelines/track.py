@@ -7,17 +7,22 @@ filter -> tracks. Nothing is trained.
 from __future__ import annotations
 
 import csv
+import json
 import math
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
+import av
+import numpy as np
 import torch
 import tyro
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from eventsnn.draw import Overlay, Trajectories, caption, picture, save, zoom_for
@@ -27,7 +32,7 @@ from eventsnn.frames import windows
 from eventsnn.io.atomic import whole
 from eventsnn.track import STATES, Row, Tracker, TrackerConfig, Tracks
 from eventsnn.track.fleet import LOOKBACK
-from eventsnn.track.records import COLUMNS, as_text
+from eventsnn.track.records import COLUMNS, as_mot, as_text
 from eventsnn.video import Video
 
 from .info import Survey, survey
@@ -38,11 +43,12 @@ _EVENTS_PER_WINDOW = 700
 
 _HEAD = 20_000
 _CLIP_SECONDS = 5.0
+_LATENCIES = np.geomspace(1e-2, 1e5, 331).round(3)  # [ms], 5 % apart
 
 
 @dataclass(frozen=True)
 class Config(Reading):
-    """Track what moves in a recording: tracks.csv, tracks.mp4 and tracks.png."""
+    """Track what moves in a recording: tracks.csv, tracks.txt (MOTChallenge), tracks.mp4, tracks.png, report.json."""
 
     recording: Annotated[Path, tyro.conf.Positional]
     """Event file of any known format."""
@@ -55,7 +61,7 @@ class Config(Reading):
     max_size: float | None = None
     """Largest size of an object [px]. Default: the longer side of the sensor."""
     max_age: str | None = None
-    """How long a moving track without events is carried on, such as 150ms. Default: 30 windows."""
+    """How long a moving track without events is carried on, at most. Default: 150ms."""
     device: str = "cpu"
     """Where maps and receptive fields are computed: cpu, cuda, ..."""
     video: bool = True
@@ -70,6 +76,8 @@ class Frame:
     end_us: int
     events: Events
     rows: tuple[Row, ...]
+    spent: float = 0.0
+    """Seconds from having the window's events to having its tracks."""
 
 
 def choose_dt(rate: float, duration: int) -> int:
@@ -91,16 +99,16 @@ def stream(chunks: Iterable[Events], tracker: Tracker, start_us: int) -> Iterato
     does not depend on how the stream is cut into chunks.
     """
     clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us, late="hold")
-    waiting: deque[tuple[int, int, Events, dict[int, Row]]] = deque()
+    waiting: deque[tuple[int, int, Events, dict[int, Row], float]] = deque()
 
     def frame() -> Frame:
-        number, end, events, rows = waiting.popleft()
-        return Frame(number, end, events, tuple(rows[key] for key in sorted(rows)))
+        number, end, events, rows, spent = waiting.popleft()
+        return Frame(number, end, events, tuple(rows[key] for key in sorted(rows)), spent)
 
     for begin, events in windows(chunks, tracker.dt_us, start=start_us):
-        end = begin + tracker.dt_us
+        end, since = begin + tracker.dt_us, time.perf_counter()
         rows = tracker.update(clean(events), end)
-        waiting.append((tracker.frame, end, events, {}))
+        waiting.append((tracker.frame, end, events, {}, time.perf_counter() - since))
         for row in rows:
             behind = tracker.frame - row[0]
             if behind < len(waiting):
@@ -131,9 +139,10 @@ def plan(facts: Survey, config: Config) -> Plan:
     dt = choose_dt(facts.rate, facts.duration) if config.dt == "auto" else microseconds(config.dt)
     if dt <= 0:
         raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
-    age = {} if config.max_age is None else {"max_age": microseconds(config.max_age) / 1e3}
     largest = max(*facts.sensor, 2 * config.min_size) if config.max_size is None else config.max_size
-    constants = TrackerConfig(min_size=config.min_size, max_size=largest, **age)
+    constants = TrackerConfig(min_size=config.min_size, max_size=largest)
+    if config.max_age is not None:
+        constants = replace(constants, max_age=microseconds(config.max_age) / 1e3)
     return Plan(Tracker(facts.sensor, dt, constants, device), facts.first // dt * dt, facts)
 
 
@@ -168,7 +177,11 @@ def _collect(chunks: Iterable[Events], settled: Plan) -> Tracks:
 
 
 def run(config: Config) -> Path:
-    """Track a file and write the results; returns their folder. After an error nothing is left behind."""
+    """Track a file and write the results; returns their folder. After an error nothing is left behind.
+
+    Raises KeyboardInterrupt when interrupted; what was tracked until then is there in full, and report.json says
+    ``"partial": true``.
+    """
     out = config.out or Path(config.recording.name + ".tracks")
     with config.opened(config.recording) as recording:
         facts = survey(recording, recording.sensor)
@@ -177,7 +190,14 @@ def run(config: Config) -> Path:
             print(f"the file does not name its sensor; {facts.sensor[0]}x{facts.sensor[1]} is inferred from the events")
         with whole(out) as folder:
             folder.mkdir()
-            spans = _write(recording, settled, folder, video=config.video)
+            summary = _write(recording, settled, folder, video=config.video and _encodes())
+            (folder / "report.json").write_text(json.dumps(summary.report(settled, config), indent=1) + "\n")
+    spans = summary.spans
+    if summary.partial:
+        until = show_duration(summary.end_us - settled.start_us)
+        raise KeyboardInterrupt(f"interrupted: {out} holds the tracks of the first {until}, marked as partial")
+    if not spans:
+        print("no object moved: what there is looks like noise, or is smaller or larger than --min-size and --max-size")
     things = "object" if len(spans) == 1 else "objects"
     print(
         f"{len(spans)} {things} in {show_duration(facts.duration)}, windows of {show_duration(settled.tracker.dt_us)}"
@@ -189,36 +209,99 @@ def run(config: Config) -> Path:
     return out
 
 
-def _write(recording: Iterable[Events], settled: Plan, folder: Path, *, video: bool) -> dict[int, tuple[int, int, int]]:
-    """Write table, video and picture while tracking; gives windows, first and last time of each id."""
-    tracker, facts = settled.tracker, settled.facts
-    spans: dict[int, tuple[int, int, int]] = {}
-    paths = Trajectories(tracker.sensor)
+@dataclass
+class Summary:
+    """What is known of a run: windows, first and last time of each id, and how long the windows took."""
+
+    spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    took: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_LATENCIES) + 1, np.int64))
+    events: int = 0
+    end_us: int = 0
+    seconds: float = 0.0
+    partial: bool = False
+
+    def add(self, frame: Frame) -> None:
+        """Count in a window."""
+        self.events, self.end_us = self.events + len(frame.events), frame.end_us
+        self.took[np.searchsorted(_LATENCIES, frame.spent * 1e3)] += 1
+        for row in frame.rows:
+            windows_seen, first, _ = self.spans.get(row[2], (0, frame.end_us, 0))
+            self.spans[row[2]] = windows_seen + 1, first, frame.end_us
+
+    def latency(self, share: float) -> float:
+        """Quantile [ms] of the time that a window took, to 5 %."""
+        place = np.searchsorted(self.took.cumsum(), share * self.took.sum())
+        return float(_LATENCIES[min(int(place), len(_LATENCIES) - 1)])
+
+    def report(self, settled: Plan, config: Config) -> dict[str, Any]:
+        """What report.json says."""
+        facts, tracker, seconds = settled.facts, settled.tracker, max(self.seconds, 1e-9)
+        span = max(self.end_us - settled.start_us, 0)
+        return {
+            "recording": str(config.recording),
+            "partial": self.partial,
+            "sensor": facts.sensor,
+            "sensor_inferred": facts.inferred,
+            "events": self.events,
+            "duration_us": span,
+            "steps_back": facts.steps_back,
+            "largest_gap_us": facts.largest_gap,
+            "window_us": tracker.dt_us,
+            "device": config.device,
+            "seconds": round(seconds, 3),
+            "events_per_second": round(self.events / seconds),
+            "real_time_factor": round(span / 1e6 / seconds, 3),
+            "latency_ms": {"median": self.latency(0.5), "99 %": self.latency(0.99), "largest": self.latency(1.0)},
+            "constants": asdict(tracker.config),
+            "tracks": [
+                {"id": number, "windows": seen, "first_us": first, "last_us": last}
+                for number, (seen, first, last) in sorted(self.spans.items())
+            ],
+        }
+
+
+def _encodes() -> bool:
+    """True if H.264 can be written; else it is said that there is no video."""
+    try:
+        av.codec.Codec("libx264", "w")
+    except ValueError:
+        print("no tracks.mp4: this build of the package av has no H.264 encoder (libx264)")
+        return False
+    return True
+
+
+def _write(recording: Iterable[Events], settled: Plan, folder: Path, *, video: bool) -> Summary:
+    """Write tables, video and picture while tracking."""
+    tracker, summary, paths = settled.tracker, Summary(), Trajectories(settled.tracker.sensor)
+    since = time.perf_counter()
     with (
         (folder / "tracks.csv").open("w", newline="") as file,
-        tqdm(total=facts.events, unit=" events", unit_scale=True, disable=None) as progress,
+        (folder / "tracks.txt").open("w") as mot,
+        tqdm(total=settled.facts.events, unit=" events", unit_scale=True, disable=None) as progress,
         ExitStack() as files,
     ):
         table = csv.writer(file)
         table.writerow(COLUMNS)
         clip = files.enter_context(_Clip(folder / "tracks.mp4", settled)) if video else None
-        for frame in stream(recording, tracker, settled.start_us):
-            table.writerows(as_text(row) for row in frame.rows)
-            paths.shade(frame.events)
-            for row in frame.rows:
-                number = row[2]
-                paths.add(number, row[3], row[4])
-                windows_seen, first, _ = spans.get(number, (0, frame.end_us, 0))
-                spans[number] = windows_seen + 1, first, frame.end_us
-            if clip is not None:
-                clip.show(frame)
-            progress.update(len(frame.events))
-            spent = progress.format_dict["elapsed"]
-            progress.set_postfix_str(
-                f"{(frame.end_us - settled.start_us) / 1e6 / max(spent, 1e-9):.2g} x real time", False
-            )
+        try:
+            for frame in stream(recording, tracker, settled.start_us):
+                table.writerows(as_text(row) for row in frame.rows)
+                mot.writelines(map(as_mot, frame.rows))
+                paths.shade(frame.events)
+                for row in frame.rows:
+                    paths.add(row[2], row[3], row[4])
+                summary.add(frame)
+                if clip is not None:
+                    clip.show(frame)
+                progress.update(len(frame.events))
+                spent = max(time.perf_counter() - since, 1e-9)
+                factor = (frame.end_us - settled.start_us) / 1e6 / spent
+                progress.set_postfix_str(f"{factor:.2g} x real time", False)
+        except KeyboardInterrupt:
+            summary.partial = True
+    summary.seconds = time.perf_counter() - since
     save(folder / "tracks.png", paths.image())
-    return spans
+    return summary
 
 
 class _Clip(Video):

@@ -1,15 +1,19 @@
 """Tracking: the filter's laws, regions, records, and objects followed through crossings, gaps and cuts."""
 
 import itertools
+import json
 
+import av
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventsnn import Events
+import eventsnn.io
+from eventsnn import Events, cli
 from eventsnn.datasets.shapes import Shape, record
+from eventsnn.pipelines import track as pipeline
 from eventsnn.pipelines.demo import SHAPES, compare
 from eventsnn.pipelines.track import track
 from eventsnn.track import (
@@ -288,3 +292,53 @@ def test_both_ways_to_attribute_events_agree(device):
     assert one.events.sum() > 20
     for name, column in vars(one).items():
         assert np.allclose(column, getattr(two, name)), name
+
+
+def test_an_interrupted_run_leaves_complete_files_marked_as_partial(tmp_path, monkeypatch, capsys):
+    eventsnn.io.write(tmp_path / "disc.raw", moving(0)[0], format="EVT2")
+    stream = pipeline.stream
+
+    def interrupted(*arguments):
+        yield from itertools.islice(stream(*arguments), 60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "stream", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="first 300 ms, marked as partial"):
+        pipeline.run(pipeline.Config(tmp_path / "disc.raw", out=tmp_path / "out", dt="5ms"))
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["partial"]
+    assert report["duration_us"] == 300_000
+    assert Tracks.from_csv(tmp_path / "out" / "tracks.csv").frame.max() == 60
+    assert len(Tracks.from_mot(tmp_path / "out" / "tracks.txt")) == report["tracks"][0]["windows"]
+    with av.open(str(tmp_path / "out" / "tracks.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) > 5
+    assert cli.main(["track", str(tmp_path / "disc.raw"), "--out", str(tmp_path / "out"), "--dt", "5ms"]) == 130
+    assert "marked as partial" in capsys.readouterr().err
+
+
+def test_a_run_without_motion_or_codec_says_so(tmp_path, monkeypatch, capsys):
+    noise, _ = record([], (60, 40), "200ms", noise_rate=2.0)
+    eventsnn.io.write(tmp_path / "noise.raw", noise, format="EVT2")
+    monkeypatch.setattr(av.codec, "Codec", lambda *_: (_ for _ in ()).throw(ValueError("none")))
+    pipeline.run(pipeline.Config(tmp_path / "noise.raw", out=tmp_path / "out"))
+    said = capsys.readouterr().out
+    assert "no object moved" in said
+    assert "no H.264 encoder" in said
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "report.json",
+        "tracks.csv",
+        "tracks.png",
+        "tracks.txt",
+    ]
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["tracks"] == []
+
+
+def test_tracks_are_evaluated_from_files(tmp_path, capsys):
+    tracks = track(moving(0)[0], dt="5ms")
+    tracks.to_csv(tmp_path / "found.csv")
+    tracks.to_mot(tmp_path / "truth.txt")
+    files = [str(tmp_path / name) for name in ("found.csv", "truth.txt")]
+    assert cli.main(["evaluate-tracks", *files, "--out", str(tmp_path / "scores.json")]) == 0
+    assert "hota" in capsys.readouterr().out
+    assert json.loads((tmp_path / "scores.json").read_text())["mota"] == 1
+    assert cli.main(["evaluate-tracks", files[0], str(tmp_path / "none.txt")]) == 2

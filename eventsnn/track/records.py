@@ -103,7 +103,7 @@ class Tracks:
             for (left, top, w, h), frame, number, score in zip(
                 self.boxes, self.frame, self.id, self.score, strict=True
             ):
-                file.write(f"{frame},{number},{left:.2f},{top:.2f},{w:.2f},{h:.2f},{score:g},-1,-1,-1\n")
+                file.write(_mot(frame, number, left, top, w, h, score))
 
     @classmethod
     def from_mot(cls, path: str | Path, dt_us: int = 5_000) -> Self:
@@ -136,6 +136,16 @@ class Tracks:
 Row = tuple[int, int, int, float, float, float, float, float, float, float, int, int]
 COLUMNS = tuple(field.name for field in fields(Tracks))
 _WHOLE = {k for k, field in enumerate(fields(Tracks)) if "int" in str(field.type)}
+
+
+def as_mot(row: Row) -> str:
+    """A row as a line of MOTChallenge text."""
+    frame, _, number, x, y, w, h, _, _, score, _, _ = row
+    return _mot(frame, number, x - w / 2, y - h / 2, w, h, score)
+
+
+def _mot(frame: int, number: int, left: float, top: float, w: float, h: float, score: float) -> str:
+    return f"{frame},{number},{left:.2f},{top:.2f},{w:.2f},{h:.2f},{score:g},-1,-1,-1\n"
 
 
 def as_text(row: Row) -> list[str]:

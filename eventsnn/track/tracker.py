@@ -59,6 +59,8 @@ class Tracker:
     def update(self, events: Events, end_us: int) -> list[Row]:
         """Rows for the window that ends at ``end_us``."""
         self.frame += 1
+        if self.regions.map.is_cuda:
+            events = events.to(self.regions.map.device)
         self.fleet.predict(self.sensor)
         self._measure((end_us - events.t) / self.dt_us, events)
         self._mergers.merge(self.fleet)

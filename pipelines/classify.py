@@ -178,6 +178,8 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
     fit(training_run, training, validation, out, tensorboard=config.tensorboard)
     if not rank:
         _report(training_run, data[1], {"training": len(training), "validation": len(validation)}, out)
+    if parallel:
+        distributed.barrier()  # all leave together
 
 
 def _report(run: Any, test: Any, samples: dict[str, int], out: Path) -> None:

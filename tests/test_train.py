@@ -730,3 +730,12 @@ def test_a_gpu_learns_too(toy, tmp_path):
     fit(run, *data.parted(0.2), tmp_path)
     assert run.history[-1]["accuracy"] > 0.8
     assert network(load_checkpoint(tmp_path / "last.safetensors"))(torch.rand(5, 2, 2, 6, 8))[0].isfinite().all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
+def test_every_recipe_runs_in_full_on_generated_recordings(name, home):
+    generated = () if name == "shapes" else ("--generated",)
+    assert main(["train", name, *generated, "--device", "cuda", "--set", "epochs=1"]) == 0
+    assert "test accuracy, last checkpoint" in (home / "runs" / name / "card.md").read_text()

@@ -24,10 +24,14 @@ def test_the_two_commands_stand_in_the_readme():
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """A folder with the recording that the README speaks of."""
+    """A folder with the recording that the README speaks of, and a few digits."""
     events, _ = record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 0.0))], (120, 80), "300ms")
     monkeypatch.chdir(tmp_path)
     eventsnn.write("recording.raw", events)
+    digit = eventsnn.Events([0, 9_000, 300_000], [1, 2, 33], [4, 5, 6], [0, 1, 1], sensor=(34, 34))
+    for part in ("Train", "Test"):
+        (tmp_path / "data" / part / "3").mkdir(parents=True)
+        eventsnn.write(f"data/{part}/3/00001.bin", digit)
     return tmp_path
 
 

@@ -42,7 +42,7 @@ def pictures(path):
 def test_track_writes_table_video_and_picture(disc, tmp_path, capsys):
     out = tmp_path / "result"
     assert main(["track", str(disc), "--out", str(out)]) == 0
-    assert sorted(os.listdir(out)) == ["tracks.csv", "tracks.mp4", "tracks.png"]
+    assert sorted(os.listdir(out)) == ["report.json", "tracks.csv", "tracks.mp4", "tracks.png", "tracks.txt"]
     assert list(Tracks.from_csv(out / "tracks.csv").rows()) == [
         tuple(round(v, 2) if isinstance(v, float) else v for v in row) for row in track.track(disc).rows()
     ]
@@ -60,7 +60,7 @@ def test_track_writes_table_video_and_picture(disc, tmp_path, capsys):
 def test_track_names_its_folder_after_the_recording(disc, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["track", str(disc), "--no-video"]) == 0
-    assert sorted(os.listdir("disc.raw.tracks")) == ["tracks.csv", "tracks.png"]
+    assert sorted(os.listdir("disc.raw.tracks")) == ["report.json", "tracks.csv", "tracks.png", "tracks.txt"]
 
 
 def test_frames_hold_every_event(disc, tmp_path):
@@ -229,7 +229,14 @@ def test_what_cannot_be_converted_leaves_nothing(bad, monkeypatch, capsys, words
 def test_demo_follows_every_object_with_one_id(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
-    assert sorted(os.listdir("demo")) == ["demo.raw", "tracks.csv", "tracks.mp4", "tracks.png"]
+    assert sorted(os.listdir("demo")) == [
+        "demo.raw",
+        "report.json",
+        "tracks.csv",
+        "tracks.mp4",
+        "tracks.png",
+        "tracks.txt",
+    ]
     with Path("demo/tracks.csv").open() as file:
         ids = {row["id"] for row in csv.DictReader(file)}
     assert ids == {"1", "2", "3"}

@@ -88,7 +88,7 @@ def choose_dt(rate: float, duration: int) -> int:
     >>> choose_dt(10e6, 50_000), choose_dt(123e3, 2_200_000), choose_dt(12e3, 40_000_000)
     (500, 5000, 20000)
     """
-    wanted = min(max(_EVENTS_PER_WINDOW / max(rate, 1e-9) * 1e6, min(5_000, duration / 100)), duration / 16)
+    wanted = min(max(_EVENTS_PER_WINDOW / max(rate, 1e-9) * 1e6, min(2_000, duration / 100)), duration / 16)
     return min(_LADDER, key=lambda dt: abs(math.log(dt / max(wanted, 1))))
 
 

@@ -1,0 +1,289 @@
+"""Train a network of receptive fields to follow an object, on clips of moving shapes that are made meanwhile.
+
+Nothing is read from files: batch i of a seed is always the same, so a training that goes on from a checkpoint ends as
+one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from eventsnn.datasets.shapes import PRESETS, ShapesConfig, generate
+from eventsnn.io.atomic import whole
+from eventsnn.track.calibration import calibrate, check, complaints
+from eventsnn.track.dsnt import divergence, target_maps
+from eventsnn.track.field_network import Answer, FieldNetwork, NetworkConfig
+from eventsnn.track.network_file import read_network, write_network
+
+_SMALL = PRESETS["covariant2025-temporal-small"]
+_SIZES = [10.0, 14.0, 18.0, 24.0]
+SCENES: dict[str, tuple[ShapesConfig, ...]] = {
+    "speeds-and-sizes": (replace(_SMALL, size=_SIZES),),
+    "speeds-and-sizes-32": (replace(PRESETS["ci-32"], size=[7.0, 9.0, 11.0, 13.0]),),
+    "varied": tuple(
+        replace(
+            _SMALL,
+            shapes=(shape,),
+            size=[(8.0, 14.0), (14.0, 24.0), (24.0, 36.0)],
+            aspect=(0.6, 1.6),
+            speed=[(0.02, 0.1), (0.1, 0.4), (0.4, 1.0)],
+            direction=(0.0, 2 * math.pi),
+            threshold=threshold,
+            noise_rate=noise,
+            contrast=contrast,
+            margin=0.0,
+        )
+        for threshold, noise in ((0.5, 1.0), (0.25, 0.2), (0.2, 5.0))
+        for shape in ("circle", "square", "triangle")
+        for contrast in (1.0, -1.0)
+    ),
+}
+VALIDATION, TEST = 1_000_001, 1_000_002
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train a network that follows an object: network.safetensors, log.jsonl and report.json."""
+
+    out: Path = Path("learned-tracker")
+    """Folder for the results."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    scenes: str = "speeds-and-sizes"
+    """What moves: speeds-and-sizes (64 x 64 px), speeds-and-sizes-32, or varied."""
+    iterations: int = 600
+    batch_size: int = 32
+    warmup: int = 30
+    """Frames before those that the loss is taken of, without gradient."""
+    lr: float = 5e-3
+    decay: float = 0.9
+    """Factor of the learning rate after each fifteenth of the iterations."""
+    weight_decay: float = 1e-6
+    clip: float = 1.0
+    map_weight: float = 1e-4
+    """Of the divergence between the map and a Gaussian about the object."""
+    activity_weight: float = 0.05
+    """Of the squared distance of the spike rates from 5 %."""
+    size_weight: float = 0.0
+    """Of the error of the logarithm of the size."""
+    rate: float | None = 0.05
+    """Mean output of the neurons that gains are set for before training; none: gains stay 1."""
+    seed: int = 0
+    save_every: int = 100
+    clips: int = 256
+    """Held-out clips of the evaluation."""
+    resume: bool = False
+    """Go on from the checkpoint in the folder."""
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.scenes not in SCENES:
+            raise ValueError(f"no scenes are called {self.scenes!r}; there are {', '.join(SCENES)}")
+        least = {"iterations": 1, "batch_size": 1, "warmup": 0, "save_every": 1, "clips": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} must be at least {bound}, got {getattr(self, name)}")
+        if self.warmup > SCENES[self.scenes][0].frames - 2:
+            raise ValueError(f"warmup must leave frames of {SCENES[self.scenes][0].frames}, got {self.warmup}")
+
+
+class Clips(NamedTuple):
+    """Frames ``[T, B, 2, H, W]`` and, for the frame after each, the centre in [-1, 1] and the size of the box in px,
+    ``[T, B, 2]``; speed and size class ``[B]``; sides of the image ``[2]``."""
+
+    frames: Tensor
+    centre: Tensor
+    size: Tensor
+    speed_class: Tensor
+    size_class: Tensor
+    image: Tensor
+
+
+def clips(scenes: ShapesConfig, n: int, seed: int, first: int, device: torch.device | str) -> Clips:
+    """Clips of one object, with targets one frame later."""
+    made = generate(scenes, n, seed, first, device, events=False)
+    labels, image = made.labels, torch.tensor([float(scenes.width), float(scenes.height)], device=device)
+    box = labels.box[1:, :, 0].float()
+    centre = 2 * labels.centre[1:, :, 0].float() / image - 1
+    frames: Any = made.frames
+    classes = labels.speed_class[:, 0], labels.size_class[:, 0]
+    return Clips(frames[:-1], centre, box[..., 2:] - box[..., :2], *classes, image)
+
+
+def batch(config: Config, iteration: int) -> Clips:
+    """The clips that an iteration learns from."""
+    scenes = SCENES[config.scenes]
+    return clips(
+        scenes[iteration % len(scenes)], config.batch_size, config.seed, iteration * config.batch_size, config.device
+    )
+
+
+class Training:
+    """A network, its optimiser, and how many iterations they have behind them."""
+
+    def __init__(self, config: Config, net: FieldNetwork | None = None) -> None:
+        self.config, self.iteration = config, 0
+        self.net = (FieldNetwork(config.network) if net is None else net).to(config.device)
+        self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+
+    def step(self, given: Clips) -> Tensor:
+        """Learn from a batch; returns the loss."""
+        config = self.config
+        for group in self.optimiser.param_groups:
+            group["lr"] = config.lr * config.decay ** (15 * self.iteration // config.iterations)
+        self.net.train()
+        with torch.no_grad():
+            state = self.net(given.frames[: config.warmup])[1] if config.warmup else None
+        answer, _ = self.net(given.frames[config.warmup :], state)
+        value = loss(answer, given.centre[config.warmup :], given.size[config.warmup :], config)
+        self.optimiser.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.clip)
+        self.optimiser.step()
+        self.iteration += 1
+        return value.detach()
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        states = self.optimiser.state_dict()["state"]
+        others = {f"optimiser/{k}/{name}": value for k, state in states.items() for name, value in state.items()}
+        write_network(path, self.net, {"iteration": self.iteration, "training": _settings(self.config)}, others)
+
+    @classmethod
+    def load(cls, path: Path, config: Config) -> Training:
+        """Go on from a checkpoint. Raises ValueError if it was written with other settings."""
+        net, about, others = read_network(path)
+        then, now = about["training"], _settings(config)
+        changed = [f"{name} ({then.get(name)} then, {now[name]} now)" for name in now if then.get(name) != now[name]]
+        if changed:
+            raise ValueError(f"{path} was written with other settings: {'; '.join(changed)}. Go on with those it has")
+        training = cls(config, net)
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in others.items():
+            _, number, key = name.split("/")
+            states.setdefault(int(number), {})[key] = value
+        groups = training.optimiser.state_dict()["param_groups"]
+        training.optimiser.load_state_dict({"state": states, "param_groups": groups})
+        training.iteration = about["iteration"]
+        return training
+
+
+def loss(answer: Answer, centre: Tensor, size: Tensor, config: Config) -> Tensor:
+    """Distance in [-1, 1], divergence of the map from a Gaussian, spike rates, and sizes, weighted."""
+    value = (answer.centre - centre).norm(dim=-1).mean()
+    if config.map_weight:
+        wanted = target_maps(centre, *answer.probability.shape[-2:])
+        value = value + config.map_weight * divergence(answer.probability, wanted).mean()
+    if config.activity_weight and config.network.neuron == "lif":
+        value = value + config.activity_weight * ((0.05 - torch.stack(answer.activity)) ** 2).sum()
+    if config.size_weight:
+        value = value + config.size_weight * (answer.size.log() - size.log()).abs().mean()
+    return value
+
+
+class Errors(NamedTuple):
+    """Distances [px] over frames after the warm-up: their mean and median, by speed class and by size class; the mean
+    of one who always says the centre of the image; mean ratio of sizes, as |log|; spike rates."""
+
+    mean: float
+    median: float
+    by_speed: list[float]
+    by_size: list[float]
+    centre_guess: float
+    size: float
+    activity: list[list[float]]
+
+
+@torch.no_grad()
+def evaluate(net: FieldNetwork, config: Config, seed: int = TEST) -> Errors:
+    """Errors on clips that no training sees."""
+    scenes = SCENES[config.scenes]
+    net.eval()
+    found: list[tuple[Tensor, ...]] = []
+    rates: list[Tensor] = []
+    size = min(config.clips, 64)
+    for k, first in enumerate(range(0, config.clips, size)):
+        given = clips(scenes[k % len(scenes)], min(size, config.clips - first), seed, first, config.device)
+        answer, _ = net(given.frames)
+        pixels = given.image / 2
+        columns = (
+            ((answer.centre - given.centre) * pixels).norm(dim=-1),
+            (given.centre * pixels).norm(dim=-1),
+            (answer.size.log() - given.size.log()).abs().mean(-1),
+            given.speed_class.expand(len(given.frames), -1),
+            given.size_class.expand(len(given.frames), -1),
+        )
+        found.append(tuple(column[config.warmup :] for column in columns))
+        rates.append(torch.stack(answer.activity))
+    distance, guess, sizes, speeds, widths = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
+    by_speed, by_size = (
+        [round(float(distance[classes == k].mean()), 4) for k in classes.unique()] for classes in (speeds, widths)
+    )
+    mean, median, floor, ratio = (
+        round(float(value), 4) for value in (distance.mean(), distance.median(), guess.mean(), sizes.mean())
+    )
+    activity = [[round(v, 5) for v in row] for row in torch.stack(rates).mean(0).tolist()]
+    return Errors(mean, median, by_speed, by_size, floor, ratio, activity)
+
+
+def begin(config: Config) -> Training:
+    """A training before its first iteration, gains calibrated, silent layers warned of."""
+    training = Training(config)
+    first = batch(config, 0)
+    if config.rate is not None:
+        calibrate(training.net, first.frames, config.rate)
+    check(training.net, first.frames)
+    return training
+
+
+def run(config: Config) -> Path:
+    """Train, evaluate on held-out clips, and write network and report; returns the folder."""
+    file, log = config.out / "network.safetensors", config.out / "log.jsonl"
+    if config.resume:
+        training = Training.load(file, config)
+    elif file.exists():
+        raise ValueError(f"{config.out} has a network already; go on with --resume, or give another --out")
+    else:
+        training = begin(config)
+    config.out.mkdir(parents=True, exist_ok=True)
+    lines = log.read_text().splitlines() if config.resume and log.is_file() else []
+    lines = [line for line in lines if json.loads(line)["iteration"] <= training.iteration]
+    with tqdm(total=config.iterations, initial=training.iteration, unit=" batches", disable=None) as bar:
+        while training.iteration < config.iterations:
+            value = training.step(batch(config, training.iteration))
+            bar.update()
+            if training.iteration % config.save_every == 0 or training.iteration == config.iterations:
+                errors = evaluate(training.net, config, VALIDATION)
+                lines.append(json.dumps({"iteration": training.iteration, "loss": float(value), **errors._asdict()}))
+                training.save(file)
+                with whole(log) as part:
+                    part.write_text("\n".join(lines) + "\n")
+                bar.set_postfix_str(f"{errors.mean:.2f} px")
+    errors = evaluate(training.net, config)
+    for text in complaints(training.net, errors.activity):
+        warnings.warn(text, stacklevel=1)
+    with whole(config.out / "report.json") as part:
+        part.write_text(json.dumps({"errors": errors._asdict(), "training": _settings(config)}, indent=1) + "\n")
+    print(
+        f"held-out clips: {errors.mean:.2f} px on average (saying the centre each time: {errors.centre_guess:.2f} px)"
+    )
+    print(f"results in {config.out}")
+    return config.out
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """What a training depends on, as JSON gives it back."""
+    settings = dataclasses.asdict(config)
+    for name in ("out", "resume", "device", "save_every", "clips"):
+        del settings[name]
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain

@@ -418,6 +418,12 @@ def test_the_log_has_a_line_for_each_epoch(toy, tmp_path):
     assert sorted(os.listdir(tmp_path / "run")) == ["best.safetensors", "last.safetensors", "log.jsonl"]
 
 
+def test_tensorboard_is_asked_for_by_name(toy, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ValueError, match="pip install tensorboard"):
+        fit(*begun(toy[0], recipe()), tmp_path, tensorboard=True)
+
+
 def test_training_stops_when_validation_gets_no_better(toy, tmp_path):
     run = fitted(toy[0], tmp_path / "run", recipe(epochs=50, lr=1e-7, patience=3, validation=0.2))
     assert run.epoch == run.best_epoch + 3 < 50
@@ -652,7 +658,7 @@ def test_a_network_goes_to_nir(home, capsys):
     [
         ("train nmnst", "did you mean 'nmnist'"),
         ("train nmnist --set epoch=3", "did you mean 'epochs'"),
-        ("train nmnist --root nowhere", "nowhere"),
+        ("train nmnist --root nowhere", "train.zip"),
         ("train mine.toml", "mine.toml"),
         ("train shapes --resume", "no training to go on with"),
         ("train shapes --device gpu7", "no device is called 'gpu7'"),
@@ -663,9 +669,10 @@ def test_a_network_goes_to_nir(home, capsys):
     ],
 )
 def test_what_cannot_be_trained_leaves_nothing(home, monkeypatch, capsys, arguments, message):
-    import eventsnn.datasets.fetch as fetch
+    def unreachable(*_, **__):
+        raise OSError("no route to host")
 
-    monkeypatch.setattr(fetch, "urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError("no network")), raising=False)
+    monkeypatch.setattr("eventsnn.datasets.fetch._download", unreachable)
     assert main(arguments.split()) == 2
     assert message in capsys.readouterr().err
     assert set(os.listdir(home)) <= {"cache", "nowhere"}
@@ -717,6 +724,32 @@ def test_the_small_nmnist_trains(recordings, tmp_path):
     store = Packed.open(pack(load("nmnist", root), tmp_path / "train"))
     run = fitted(store, tmp_path / "run", made)
     assert run.history[0]["accuracy"] > 0.25
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_what_a_cpu_gives(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    layers = (
+        "conv 4",
+        "norm",
+        "LIBox tau_mem_inv=300",
+        "pool",
+        "conv 3",
+        "LIBox",
+        "pool",
+        "flatten",
+        "linear classes",
+        "LI",
+    )
+    net, found = build(layers, (2, 9, 9), 3), []
+    for device in ("cpu", "cuda"):
+        net.to(device).zero_grad()
+        y = net(torch.rand(6, 2, 2, 9, 9, generator=torch.Generator().manual_seed(0)).to(device))[0]
+        (y * torch.arange(3.0, device=device)).sum().backward()
+        found.append([value.detach().cpu() for value in (y, *(p.grad for p in net.parameters()))])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.gpu

@@ -20,6 +20,7 @@ COMMANDS = (
     "track",
     "evaluate-tracks",
     "frames",
+    "batch",
     "render",
     "datasets",
     "train",
@@ -29,7 +30,7 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, or 2 after one line that says what was wrong.
+    """Run a command; returns the exit code: 0, 2 after one line that says what was wrong, or what the result says.
 
     >>> main(["--version"])  # doctest: +ELLIPSIS
     eventsnn ...
@@ -49,14 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=arguments,
             config=(tyro.conf.OmitSubcommandPrefixes,),
         )
-        next(module.run for module in modules.values() if isinstance(config, module.Config))(config)
+        result = next(module.run for module in modules.values() if isinstance(config, module.Config))(config)
     except KeyboardInterrupt as stop:
         print(f"eventsnn: {stop.args[0] if stop.args else 'interrupted, nothing was written'}", file=sys.stderr)
         return 130
     except (ValueError, OSError, MemoryError) as error:
         print(f"eventsnn: {_one_line(error)}", file=sys.stderr)
         return 2
-    return 0
+    return int(getattr(result, "exit_code", 0))
 
 
 def _one_line(error: Exception) -> str:

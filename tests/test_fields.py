@@ -173,6 +173,7 @@ def test_l1_norms(order):
 # --- kernels: laws -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:c has:UserWarning")  # the sum and the covariance are exact all the same
 @pytest.mark.parametrize(("s1", "s2", "phi"), [(0.3, 0.3, 0.0), (1.0, 0.3, 0.6), (2.0, 1.0, 0.5), (4.0, 1.5, 2.1)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(F64, 1e-12), (torch.float32, 1e-4)])
 def test_moments(s1, s2, phi, dtype, tolerance):

@@ -11,16 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from eventsnn.pipelines.learn_to_track import SCENES, Clips, Config, Training, calibrate, clips, evaluate
-from eventsnn.track.calibration import check
+from eventsnn.pipelines.learn_to_track import SCENES, Config, Training, batches, evaluate
+from eventsnn.track.calibration import activity, calibrate
 from eventsnn.track.field_network import NetworkConfig
 
 MODELS: dict[str, tuple[NetworkConfig, float | None]] = {
@@ -28,44 +28,22 @@ MODELS: dict[str, tuple[NetworkConfig, float | None]] = {
     "LIF uniform": (NetworkConfig("lif", "uniform"), None),
     "LIF RF, calibrated": (NetworkConfig("lif", "rf"), 0.05),
     "LIF uniform, calibrated": (NetworkConfig("lif", "uniform"), 0.05),
-    "LI RF": (NetworkConfig("li", "rf"), 0.05),
-    "LI uniform": (NetworkConfig("li", "uniform"), 0.05),
-    "ReLU, 8 frames, RF": (NetworkConfig("relu", "rf", stacked=8), 0.05),
-    "ReLU, 8 frames, uniform": (NetworkConfig("relu", "uniform", stacked=8), 0.05),
-    "ReLU, 1 frame, RF": (NetworkConfig("relu", "rf"), 0.05),
-    "ReLU, 1 frame, uniform": (NetworkConfig("relu", "uniform"), 0.05),
+    "LI RF": (NetworkConfig("li", "rf"), None),
+    "LI uniform": (NetworkConfig("li", "uniform"), None),
+    "ReLU, 8 frames, RF": (NetworkConfig("relu", "rf", stacked=8), None),
+    "ReLU, 8 frames, uniform": (NetworkConfig("relu", "uniform", stacked=8), None),
+    "ReLU, 1 frame, RF": (NetworkConfig("relu", "rf"), None),
+    "ReLU, 1 frame, uniform": (NetworkConfig("relu", "uniform"), None),
     "LIF RF mixed, calibrated": (NetworkConfig("lif", "rf-mixed"), 0.05),
-    "LI RF mixed": (NetworkConfig("li", "rf-mixed"), 0.05),
+    "LI RF mixed": (NetworkConfig("li", "rf-mixed"), None),
 }
-_AT_ONCE = 1024
-
-
-class Pool:
-    """The clips of all iterations, made once for all networks: a byte a pixel."""
-
-    def __init__(self, config: Config) -> None:
-        total = config.iterations * config.batch_size
-        scenes, self.size = SCENES[config.scenes][0], config.batch_size
-        parts = [
-            clips(scenes, min(_AT_ONCE, total - first), config.seed, first, config.device)
-            for first in range(0, total, _AT_ONCE)
-        ]
-        self.frames = torch.cat([part.frames.to(torch.uint8) for part in parts], 1)
-        self.centre, self.box = (torch.cat([getattr(part, name) for part in parts], 1) for name in ("centre", "size"))
-        self.speeds, self.sizes = (torch.cat([getattr(part, name) for part in parts]) for name in Clips._fields[3:5])
-        self.image = parts[0].image
-
-    def __getitem__(self, iteration: int) -> Clips:
-        part = slice(iteration * self.size, (iteration + 1) * self.size)
-        frames = self.frames[:, part].float()
-        return Clips(frames, self.centre[:, part], self.box[:, part], self.speeds[part], self.sizes[part], self.image)
 
 
 def experiments(config: Config, seeds: range, chosen: list[str], seconds: float) -> Iterator[dict[str, Any]]:
     """The results of each network, seed by seed; none is begun after so many seconds."""
     start = time.perf_counter()
     for seed in seeds:
-        pool = Pool(replace(config, seed=seed))
+        given = list(batches(replace(config, seed=seed)))
         for name in chosen:
             network, rate = MODELS[name]
             settings = replace(config, network=replace(network, seed=seed), rate=rate, seed=seed)
@@ -73,16 +51,15 @@ def experiments(config: Config, seeds: range, chosen: list[str], seconds: float)
             if begun - start > seconds:
                 return
             training = Training(settings)
+            frames = given[0].frames.float()
             if rate is not None:
-                calibrate(training.net, pool[0].frames, rate)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                before = check(training.net, pool[0].frames)
+                calibrate(training.net, frames, rate)
+            before = activity(training.net, frames)
             curve = {}
-            for iteration in range(config.iterations):
-                value = training.step(pool[iteration])
-                if (iteration + 1) in {config.iterations // k for k in (16, 4, 2)}:
-                    curve[iteration + 1] = evaluate(training.net, replace(settings, clips=64)).mean
+            for clips in given:
+                value = training.step(clips)
+                if training.iteration in {config.iterations // k for k in (16, 4, 2)}:
+                    curve[training.iteration] = evaluate(training.net, replace(settings, clips=64)).mean
             errors = evaluate(training.net, settings)
             yield {
                 "model": name,
@@ -92,7 +69,6 @@ def experiments(config: Config, seeds: range, chosen: list[str], seconds: float)
                 "before": before,
                 "curve": curve,
                 "seconds": round(time.perf_counter() - begun, 2),
-                "net": training.net,
                 **errors._asdict(),
             }
 
@@ -179,7 +155,6 @@ def main() -> None:
     )
     where = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else "CPU"
     for result in experiments(config, range(*arguments.seeds), arguments.models, arguments.seconds):
-        del result["net"]
         result |= {"device": where, "iterations": config.iterations, "batch_size": config.batch_size}
         print({k: v for k, v in result.items() if k not in ("device",)}, flush=True)
         if arguments.json:

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +49,7 @@ SCENES: dict[str, tuple[ShapesConfig, ...]] = {
         for contrast in (1.0, -1.0)
     ),
 }
+_AT_ONCE = 8
 VALIDATION, TEST = 1_000_001, 1_000_002
 
 
@@ -97,8 +99,8 @@ class Config:
 
 
 class Clips(NamedTuple):
-    """Frames ``[T, B, 2, H, W]`` and, for the frame after each, the centre in [-1, 1] and the size of the box in px,
-    ``[T, B, 2]``; speed and size class ``[B]``; sides of the image ``[2]``."""
+    """Frames ``[T, B, 2, H, W]`` uint8 and, for the frame after each, the centre in [-1, 1] and the size of the box in
+    px, ``[T, B, 2]``; speed and size class ``[B]``; sides of the image ``[2]``."""
 
     frames: Tensor
     centre: Tensor
@@ -106,6 +108,11 @@ class Clips(NamedTuple):
     speed_class: Tensor
     size_class: Tensor
     image: Tensor
+
+    def take(self, part: slice) -> Clips:
+        """Some of the clips."""
+        first, last = (tuple(column[:, part] for column in self[:3]), tuple(column[part] for column in self[3:5]))
+        return Clips(*first, *last, self.image)
 
 
 def clips(scenes: ShapesConfig, n: int, seed: int, first: int, device: torch.device | str) -> Clips:
@@ -116,15 +123,24 @@ def clips(scenes: ShapesConfig, n: int, seed: int, first: int, device: torch.dev
     centre = 2 * labels.centre[1:, :, 0].float() / image - 1
     frames: Any = made.frames
     classes = labels.speed_class[:, 0], labels.size_class[:, 0]
-    return Clips(frames[:-1], centre, box[..., 2:] - box[..., :2], *classes, image)
+    return Clips(frames[:-1].to(torch.uint8), centre, box[..., 2:] - box[..., :2], *classes, image)
 
 
-def batch(config: Config, iteration: int) -> Clips:
-    """The clips that an iteration learns from."""
-    scenes = SCENES[config.scenes]
-    return clips(
-        scenes[iteration % len(scenes)], config.batch_size, config.seed, iteration * config.batch_size, config.device
-    )
+def batches(config: Config, start: int = 0) -> Iterator[Clips]:
+    """What the iterations from ``start`` on learn from: the scenes in turn, on a GPU clips for many iterations at once.
+
+    >>> config = Config(scenes="speeds-and-sizes-32", batch_size=2, iterations=3)
+    >>> [given.frames.shape for given in batches(config, start=2)]
+    [torch.Size([32, 2, 2, 32, 32])]
+    """
+    scenes, size = SCENES[config.scenes], config.batch_size
+    rounds = _AT_ONCE if torch.device(config.device).type == "cuda" else 1
+    every = rounds * len(scenes)
+    for block in range(start // every, -(-config.iterations // every)):
+        made = [clips(scene, rounds * size, config.seed, block * rounds * size, config.device) for scene in scenes]
+        for step in range(max(0, start - block * every), min(every, config.iterations - block * every)):
+            part = slice(step // len(scenes) * size, (step // len(scenes) + 1) * size)
+            yield made[step % len(scenes)].take(part)
 
 
 class Training:
@@ -141,9 +157,10 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = config.lr * config.decay ** (15 * self.iteration // config.iterations)
         self.net.train()
+        frames = given.frames.float()
         with torch.no_grad():
-            state = self.net(given.frames[: config.warmup])[1] if config.warmup else None
-        answer, _ = self.net(given.frames[config.warmup :], state)
+            state = self.net(frames[: config.warmup])[1] if config.warmup else None
+        answer, _ = self.net(frames[config.warmup :], state)
         value = loss(answer, given.centre[config.warmup :], given.size[config.warmup :], config)
         self.optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
@@ -210,10 +227,10 @@ def evaluate(net: FieldNetwork, config: Config, seed: int = TEST) -> Errors:
     net.eval()
     found: list[tuple[Tensor, ...]] = []
     rates: list[Tensor] = []
-    size = min(config.clips, 64)
+    size = min(64, math.ceil(config.clips / len(scenes)))
     for k, first in enumerate(range(0, config.clips, size)):
         given = clips(scenes[k % len(scenes)], min(size, config.clips - first), seed, first, config.device)
-        answer, _ = net(given.frames)
+        answer, _ = net(given.frames.float())
         pixels = given.image / 2
         columns = (
             ((answer.centre - given.centre) * pixels).norm(dim=-1),
@@ -238,10 +255,10 @@ def evaluate(net: FieldNetwork, config: Config, seed: int = TEST) -> Errors:
 def begin(config: Config) -> Training:
     """A training before its first iteration, gains calibrated, silent layers warned of."""
     training = Training(config)
-    first = batch(config, 0)
+    frames = next(batches(config)).frames.float()
     if config.rate is not None:
-        calibrate(training.net, first.frames, config.rate)
-    check(training.net, first.frames)
+        calibrate(training.net, frames, config.rate)
+    check(training.net, frames)
     return training
 
 
@@ -258,8 +275,8 @@ def run(config: Config) -> Path:
     lines = log.read_text().splitlines() if config.resume and log.is_file() else []
     lines = [line for line in lines if json.loads(line)["iteration"] <= training.iteration]
     with tqdm(total=config.iterations, initial=training.iteration, unit=" batches", disable=None) as bar:
-        while training.iteration < config.iterations:
-            value = training.step(batch(config, training.iteration))
+        for given in batches(config, training.iteration):
+            value = training.step(given)
             bar.update()
             if training.iteration % config.save_every == 0 or training.iteration == config.iterations:
                 errors = evaluate(training.net, config, VALIDATION)

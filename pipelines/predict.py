@@ -58,7 +58,7 @@ def probabilities(net: Any, saved: Any, path: Path, device: Any) -> Iterator[tup
     import torch
 
     import eventsnn.io
-    from eventsnn.events import Events, microseconds
+    from eventsnn.events import microseconds
     from eventsnn.frames import Packed, to_frames
     from eventsnn.train import over_time
 
@@ -67,8 +67,6 @@ def probabilities(net: Any, saved: Any, path: Path, device: Any) -> Iterator[tup
     events = eventsnn.io.read(path, sensor=sensor).numpy().sort()
     if not len(events):
         raise ValueError(f"{path}: there are no events to classify")
-    if Events(*events.columns, sensor=sensor).outside().any():
-        raise ValueError(f"{path}: events lie outside the {sensor[0]}x{sensor[1]} sensor that the network knows")
     packed = Packed.join([events])
     spikes = sensor[1] == 1
     frames = to_frames(

@@ -103,8 +103,7 @@ def repeated(packed: Packed, samples: int) -> Packed:
     many = [c.repeat(times) if isinstance(c, torch.Tensor) else np.tile(c, times) for c in columns]
     shifts = np.arange(times)[:, None] * offsets[-1]
     begin, end = ((side + shifts).reshape(-1)[:samples] for side in (offsets[:-1], offsets[1:]))
-    packed.store = frames.Packed(eventsnn.Events(*many, sensor=packed.sensor), begin, end)
-    packed.store._sorted = True
+    packed.store = frames.Packed(eventsnn.Events(*many, sensor=packed.sensor), begin, end, is_sorted=True)
     packed.labels = packed.labels.repeat(times)[:samples]
     return packed
 

@@ -277,8 +277,7 @@ def repeated(packed: Packed, samples: int) -> Packed:
         :, None
     ]
     sides = [(side + shifts * len(packed.store.events)).reshape(-1)[:samples] for side in (begin, end)]
-    packed.store = frames.Packed(eventsnn.Events(*many, sensor=packed.sensor), *sides)
-    packed.store._sorted = True
+    packed.store = frames.Packed(eventsnn.Events(*many, sensor=packed.sensor), *sides, is_sorted=True)
     packed.labels = packed.labels.repeat(times)[:samples]
     return packed
 

@@ -38,8 +38,8 @@ class Packed:
         self.labels = torch.from_numpy(columns["labels"]).to(device)
         events = Events(*(columns[name] for name in "txyp"), sensor=self.sensor)
         events = events if device.type == "cpu" else events.to(device)
-        self.store = frames.Packed.from_offsets(events, columns["offsets"])
-        self.store._sorted = True  # pack puts them in order; to look at them all would read the whole file
+        # pack puts them in order; to look at them all would read the whole file
+        self.store = frames.Packed.from_offsets(events, columns["offsets"], is_sorted=True)
 
     @classmethod
     def open(

@@ -25,8 +25,9 @@ class Packed:
 
     ``begin`` and ``end`` are int64 ``[B]``, NumPy or torch as the columns are. An index array, list or slice gives a
     batch of recordings over the same columns: no event is copied and nothing waits for the device. A whole number gives
-    the one recording. Raises ValueError for bounds that are not within the events (on a GPU this is not looked at, as
-    it would wait).
+    the one recording. ``is_sorted`` says whether each recording is in order of time, where that is known; else it is
+    looked up when it is first asked for. Raises ValueError for bounds that are not within the events (on a GPU this is
+    not looked at, as it would wait).
 
     >>> recordings = [Events([5, 9], [0, 1], [0, 0], [1, 0], sensor=(4, 2)), Events([7], [3], [1], [1], sensor=(4, 2))]
     >>> packed = Packed.join(recordings)
@@ -38,9 +39,9 @@ class Packed:
 
     __slots__ = ("_sorted", "begin", "end", "events")
 
-    def __init__(self, events: Events, begin: Any, end: Any) -> None:
+    def __init__(self, events: Events, begin: Any, end: Any, *, is_sorted: bool | None = None) -> None:
         self.events, self.begin, self.end = events, _indices(begin, events.t), _indices(end, events.t)
-        self._sorted: bool | None = None
+        self._sorted = is_sorted
         if self.begin.ndim != 1 or self.begin.shape != self.end.shape:
             raise ValueError(
                 f"begin and end need one value a recording, got {list(self.begin.shape)} and {list(self.end.shape)}"
@@ -57,9 +58,9 @@ class Packed:
         return cls.from_offsets(Events.concatenate(parts), np.concatenate([[0], lengths.cumsum()]))
 
     @classmethod
-    def from_offsets(cls, events: Events, offsets: Any) -> Self:
+    def from_offsets(cls, events: Events, offsets: Any, *, is_sorted: bool | None = None) -> Self:
         """Recording b is ``events[offsets[b]:offsets[b + 1]]``; ``offsets`` is ``[B + 1]``."""
-        return cls(events, offsets[:-1], offsets[1:])
+        return cls(events, offsets[:-1], offsets[1:], is_sorted=is_sorted)
 
     @property
     def sensor(self) -> tuple[int, int] | None:
@@ -82,15 +83,11 @@ class Packed:
 
     def to(self, device: torch.device | str) -> Self:
         """The same recordings with torch columns on a device."""
-        part = type(self)(self.events.to(device), self.begin, self.end)
-        part._sorted = self._sorted
-        return part
+        return type(self)(self.events.to(device), self.begin, self.end, is_sorted=self._sorted)
 
     def numpy(self) -> Self:
         """The same recordings with NumPy columns."""
-        part = type(self)(self.events.numpy(), self.begin, self.end)
-        part._sorted = self._sorted
-        return part
+        return type(self)(self.events.numpy(), self.begin, self.end, is_sorted=self._sorted)
 
     def __len__(self) -> int:
         return len(self.begin)

@@ -44,7 +44,7 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
     said: set[tuple[str, str]] = set()
     clock = time.monotonic() - run.seconds
     try:
-        while run.epoch < recipe.epochs:
+        while run.epoch < recipe.epochs and not _patience_is_over(run):
             begun, before = time.monotonic(), run.batch
             record = _epoch(run, training, size, folder, log, clock)
             span = time.monotonic() - begun
@@ -60,18 +60,16 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
             if log is not None:
                 log.write(record)
                 _complain(run, record, said)
-                checkpoint.save(folder / "last.safetensors", run)
                 if better:
                     checkpoint.save(folder / "best.safetensors", run)
-            if recipe.patience and run.epoch - run.best_epoch >= recipe.patience:
-                break
+                checkpoint.save(folder / "last.safetensors", run)
     finally:
         if log is not None:
             log.close()
 
 
 def _epoch(run: Run, training: Data, size: int, folder: Path, log: Log | None, clock: float) -> dict[str, Any]:
-    """The rest of an epoch; what is known of it. The activity and gradients are those of its last step but one."""
+    """The rest of an epoch; what is known of it. Activity and gradients are those of its last step."""
     recipe = run.recipe
     order = training.order(run.epoch, run.rank, run.world)[run.batch * size :]
     batches = training.batches(order, size, augmented=True)
@@ -104,6 +102,10 @@ def _epoch(run: Run, training: Data, size: int, folder: Path, log: Log | None, c
     total, right, count = sums.tolist()
     lr = run.optimiser.param_groups[0]["lr"]
     return {"loss": total / count, "accuracy": right / count, "lr": lr} | watched
+
+
+def _patience_is_over(run: Run) -> bool:
+    return bool(run.recipe.patience) and run.epoch - run.best_epoch >= run.recipe.patience
 
 
 def _drawn(run: Run, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline, Stage
 
 
-def flows(chain: Pipeline, sensor: tuple[int, int] | None) -> list[tuple[Stage, Flow, int | None]]:
+@lru_cache(64)
+def flows(chain: Pipeline, sensor: tuple[int, int] | None) -> tuple[tuple[Stage, Flow, int | None], ...]:
     """Each stage with what it gives and the bytes of its state. Raises ValueError where it cannot do with what comes.
 
     Without a sensor, shapes stay unknown.
@@ -23,7 +25,7 @@ def flows(chain: Pipeline, sensor: tuple[int, int] | None) -> list[tuple[Stage, 
     flow = Flow("events", sensor)
     found: list[tuple[Stage, Flow, int | None]] = []
     for number, stage in enumerate(chain.stages, 1):
-        if stage.row.way in ("source", "sink"):
+        if stage.row.way in ("source", "sink", "call"):
             found.append((stage, flow, None))
             continue
         if (stage.row.sensor and flow.sensor is None) or (flow.kind == "frames" and flow.shape is None):
@@ -41,7 +43,7 @@ def flows(chain: Pipeline, sensor: tuple[int, int] | None) -> list[tuple[Stage, 
             ) from error
         flow = given
         found.append((stage, flow, memory(made.holder)))
-    return found
+    return tuple(found)
 
 
 def check(chain: Pipeline, sensor: tuple[int, int] | None, name: str = "the recording") -> list[Flow]:

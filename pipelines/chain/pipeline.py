@@ -34,7 +34,7 @@ class Stage:
 
     def made(self, flow: Flow, where: Where) -> Made:
         """The step for one stream."""
-        if self.row.way == "object":
+        if self.thing is not None:
             return of_object(self.thing, where)
         return WAYS[self.row.way](self.row, {**dict(self.row.preset), **self.settings}, flow, where)
 
@@ -49,8 +49,8 @@ class Pipeline:
 
     The stages are those of ``STAGES`` by name, each with the settings of the function or class that it stands for, and
     objects given to ``then``: a filter, a representation with its ``dt``, a module (over frames ``[T, 1, C, H, W]``,
-    its state carried on), any function of Events. A chain does not change; every stage that is added gives another one,
-    and every recording begins anew, so one chain serves any number of them, in any process.
+    its state carried on), any function of Events that keeps the sensor. A chain does not change; every stage that is
+    added gives another one, and every recording begins anew, so one chain serves any number of them, in any process.
 
     >>> chain = Pipeline().open().denoise(tau="5ms").frames(dt="10ms").to_hdf5()
     >>> chain.explain((346, 260))
@@ -146,7 +146,7 @@ class Pipeline:
         """A hash of the stages, their settings, and the files that these name."""
         return digest(self)
 
-    def flows(self, sensor: tuple[int, int] | None = None) -> list[tuple[Stage, Flow, int | None]]:
+    def flows(self, sensor: tuple[int, int] | None = None) -> tuple[tuple[Stage, Flow, int | None], ...]:
         """Each stage with what it gives and the bytes of its state; found out by giving it one event or frame.
 
         Raises ValueError where the stages cannot work with that sensor.

@@ -6,6 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain as joined
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,19 +30,15 @@ Watch = Callable[[str, Iterable[Any]], Iterable[Any]]
 
 @contextmanager
 def opened(chain: Pipeline, source: Source) -> Iterator[tuple[Iterable[Events], tuple[int, int] | None]]:
-    """The chunks of a source and its sensor; that of a stream of Events is told by its first chunk."""
+    """The chunks of a source and its sensor; that of a stream of Events is told by its first chunk or the stage open."""
     if isinstance(source, str | Path):
         with eventsnn.io.open(source, **chain.opening) as recording:
             yield recording, recording.sensor
         return
     chunks = iter([source] if isinstance(source, Events) else source)
     first = next(chunks, Events.empty())
-    yield _joined(first, chunks), first.sensor
-
-
-def _joined(first: Events, rest: Iterator[Events]) -> Iterator[Events]:
-    yield first
-    yield from rest
+    sensor = Events.empty(first.sensor or chain.opening.get("sensor")).sensor
+    yield (Events(*part.columns, sensor=part.sensor or sensor) for part in joined([first], chunks)), sensor
 
 
 def stream(

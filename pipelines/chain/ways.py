@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from eventsnn.filters import Filter
 from eventsnn.frames import Representation
 
 from .flow import Flow
@@ -112,7 +113,7 @@ def tracker(row: Row, settings: dict[str, Any], flow: Flow, where: Where) -> Mad
 
 
 def named(function: str, **settings: Any) -> Callable[[Any], Any]:
-    """The function ``module:name`` of the user's own: from Events to Events, chunk by chunk."""
+    """The function ``module:name`` of the user's own: from Events to Events of the same sensor, chunk by chunk."""
     module, _, name = function.partition(":")
     try:
         found: Callable[..., Any] = getattr(import_module(module), name)
@@ -150,7 +151,9 @@ def kinds_of(thing: Any) -> Row:
         raise TypeError(f"a stage is a name or something to be called, got {thing!r}")
     if isinstance(thing, torch.nn.Module):
         return Row("frames", "frames", "object", "", "output")
-    return Row("events", "frames" if isinstance(thing, Representation) else "events", "object", "")
+    if isinstance(thing, Representation):
+        return Row("events", "frames", "object", "")
+    return Row("events", "events", "object" if isinstance(thing, Filter) else "call", "")
 
 
 def memory(holder: Any) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,12 +29,16 @@ def connected(address: str, workers: int, answer: float = _ANSWER_S) -> Any:
     if address == "local":
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
         return Client(cluster, set_as_default=False)
+    match = re.fullmatch(r"(?:tcp|tls)://\[?([^/]+?)\]?:(\d+)", address)
     try:
+        if match is None:
+            raise ValueError("not an address")
+        socket.create_connection((match[1], int(match[2])), answer).close()
         return Client(address, timeout=answer, set_as_default=False)
-    except (OSError, ValueError, TypeError, TimeoutError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"no Dask scheduler answers at {address!r} ({type(error).__name__}); start one with 'dask scheduler' and "
-            "give its address, such as tcp://host:8786, or 'local'"
+            f"no Dask scheduler answers at {address!r} ({error}); start one with 'dask scheduler' and give its "
+            "address, such as tcp://host:8786, or local for one of this machine"
         ) from None
 
 
@@ -43,7 +49,7 @@ def clustered(jobs: Sequence[Input], plan: Plan, client: Any) -> Iterator[Outcom
     futures = {client.submit(_alone, plan, job, os.getcwd(), pure=False, retries=0): job for job in jobs}
     pending = dict(futures)
     try:
-        for future in as_completed(list(futures)):
+        for future in as_completed(list(futures), loop=client.loop):
             outcome = _outcome(future, futures[future])
             del pending[future]
             yield outcome

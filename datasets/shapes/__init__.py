@@ -1,6 +1,7 @@
 """Geometric shapes that move by known laws before an event camera: events, frames and the truth."""
 
 from .config import ShapesConfig
+from .dataset import ShapesDataset
 from .generate import ShapesBatch, generate
 from .geometry import Form, coverage
 from .labels import Labels
@@ -16,6 +17,7 @@ __all__ = [
     "Shape",
     "ShapesBatch",
     "ShapesConfig",
+    "ShapesDataset",
     "Truth",
     "coverage",
     "generate",

@@ -56,6 +56,8 @@ class ShapesConfig:
     """Every object for itself, events added; or one scene in which later objects hide earlier ones."""
     texture: int = 0
     """Small polygons in a scene of their own behind the objects, drifting together, without labels."""
+    coverage: Literal["exact", "clamp"] = "exact"
+    """How the share of a pixel that an edge covers is found; clamp is wrong by 0.043 at most."""
     signal: Literal["coverage", "log"] = "coverage"
     """What pixels follow: the share covered, times the contrast; or the logarithm of the intensity."""
     contrast: Range = 1.0
@@ -150,6 +152,7 @@ CHOICES = {
     "unit": ("frame", "second"),
     "border": ("bounce", "wrap", "leave"),
     "composition": ("superpose", "occlude"),
+    "coverage": ("exact", "clamp"),
     "signal": ("coverage", "log"),
 }
 

@@ -42,7 +42,7 @@ def render(job: Job, frames: Tensor | None, wanted: bool) -> Tensor | None:
         base = k * config.frames * config.dt_us * pixels * 2
         span = substeps, pre, pre + config.frames, config.dt_us / substeps, config.dt_us, base
         size, out = (config.height, config.width), (np.float32(job.cap), view, keys)
-        light = background, sign, logarithm
+        light = background, sign, logarithm, job.exact
         n = 0
         on, off = job.on[k].numpy(), job.off[k].numpy()
         asleep = np.zeros((len(corners), pixels), np.int32)

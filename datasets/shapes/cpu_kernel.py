@@ -12,7 +12,7 @@ from .light import gain, stamp
 
 
 @equation
-def intensity(x, y, step, poses, kinds, first, corners, edges, value, members, background):
+def intensity(x, y, step, poses, kinds, first, corners, edges, value, members, background, exact):
     """Intensity of a pixel: the objects of a layer laid over the background, from back to front."""
     level = background
     for o in members:
@@ -23,7 +23,8 @@ def intensity(x, y, step, poses, kinds, first, corners, edges, value, members, b
             b = poses[step, o, 1]
             c = poses[step, o, 2]
             d = poses[step, o, 3]
-            share, _ = covered(dx, dy, a, b, c, d, poses[step, o, 8], kinds[o], first[o], corners[o], edges)
+            shape = kinds[o], first[o], corners[o]
+            share, _ = covered(dx, dy, a, b, c, d, poses[step, o, 8], *shape, edges, exact)
             level = level * (1.0 - share) + value[o] * share
     return level
 
@@ -67,7 +68,7 @@ def layer(
     A pixel is not looked at for an object while it is ``asleep``: up to the step before which no edge of the object,
     whose F changes by ``change`` a step at most, can reach it.
     """
-    background, sign, logarithm = light
+    background, sign, logarithm, exact = light
     substeps, pre, total, step_us, dt_us, base = times
     height, width = size
     for step in range(total * substeps + 1):
@@ -87,12 +88,15 @@ def layer(
                         continue
                     dx = x + 0.5 - cx
                     dy = y + 0.5 - cy
-                    now, f = covered(dx, dy, a, b, c, d, poses[step, o, 8], kinds[o], first[o], corners[o], edges)
+                    shape = kinds[o], first[o], corners[o]
+                    now, f = covered(dx, dy, a, b, c, d, poses[step, o, 8], *shape, edges, exact)
                     asleep[o, pixel] = step + int(minimum(maximum((abs(f) - skin[o]) / change[o], 0.0), 1e6))
                     if len(members) == 1:
                         now = background * (1.0 - now) + value[o] * now
                     else:
-                        now = intensity(x, y, step, poses, kinds, first, corners, edges, value, members, background)
+                        now = intensity(
+                            x, y, step, poses, kinds, first, corners, edges, value, members, background, exact
+                        )
                     was = before[pixel]
                     if now == was:
                         continue

@@ -66,23 +66,31 @@ def distance(qx: Any, qy: Any, kind: Any, first: Any, corners: Any, edges: Any) 
 
 
 @equation
-def straight(f: Any, gx: Any, gy: Any) -> Any:
-    """Share of a pixel behind a straight edge, from F at its centre and the change of F from side to side."""
+def straight(f: Any, gx: Any, gy: Any, exact: Any) -> Any:
+    """Share of a pixel behind a straight edge, from F at its centre and the change of F from side to side.
+
+    Not ``exact``: as if the edge were upright, which is cheaper and off by 0.043 at most.
+    """
     steep = maximum(sqrt(gx * gx + gy * gy), 1e-30)
     d = f / steep
-    gx = absolute(gx) / steep
-    gy = absolute(gy) / steep
-    a = maximum(where(gx > gy, gx, gy), 1e-30)
-    b = where(gx > gy, gy, gx)
-    rest = maximum((a + b) / 2.0 - absolute(d), 0.0)
-    tail = rest * rest / maximum(2.0 * a * b, 1e-9)
-    return where(absolute(d) <= (a - b) / 2.0, 0.5 - d / a, where(d > 0.0, tail, 1.0 - tail))
+    if exact:
+        gx = absolute(gx) / steep
+        gy = absolute(gy) / steep
+        a = maximum(where(gx > gy, gx, gy), 1e-30)
+        b = where(gx > gy, gy, gx)
+        rest = maximum((a + b) / 2.0 - absolute(d), 0.0)
+        tail = rest * rest / maximum(2.0 * a * b, 1e-9)
+        share = where(absolute(d) <= (a - b) / 2.0, 0.5 - d / a, where(d > 0.0, tail, 1.0 - tail))
+    else:
+        share = minimum(maximum(0.5 - d, 0.0), 1.0)
+    return share
 
 
 @equation
 def covered(
-    x: Any, y: Any, a: Any, b: Any, c: Any, d: Any, skin: Any, kind: Any, first: Any, corners: Any, edges: Any
-) -> Any:
+    x: Any, y: Any, a: Any, b: Any, c: Any, d: Any, skin: Any, kind: Any, first: Any, corners: Any, edges: Any,
+    exact: Any,
+) -> Any:  # fmt: skip
     """Share of a pixel that an object covers, and F there; (x, y) from the object's centre, A^-1 = ((a, b), (c, d))."""
     qx = a * x + b * y
     qy = c * x + d * y
@@ -98,5 +106,5 @@ def covered(
             beside = distance(qx + a * ux + b * uy, qy + c * ux + d * uy, kind, first, corners, edges)
             gx += 2.0 * ux * beside
             gy += 2.0 * uy * beside
-        share = straight(f, gx, gy)
+        share = straight(f, gx, gy, exact)
     return share, f

@@ -110,10 +110,11 @@ def inverse(a: Tensor) -> tuple[Tensor, Tensor]:
     return inverted, 0.7072 * inverted.norm(dim=-1)
 
 
-def coverage(shape: str | Form, a: Tensor, centre: Point, width: int, height: int) -> Tensor:
+def coverage(shape: str | Form, a: Tensor, centre: Point, width: int, height: int, *, exact: bool = True) -> Tensor:
     """Share of each pixel ``[H, W]`` that a shape with matrix ``a`` [2, 2] and a centre [px] covers.
 
-    The image spans [0, W] x [0, H]: pixel (i, j) has its centre at (i + 0.5, j + 0.5). Exact for straight edges.
+    The image spans [0, W] x [0, H]: pixel (i, j) has its centre at (i + 0.5, j + 0.5). Exact for straight edges; with
+    ``exact=False`` it is 1/2 - distance, from 0 to 1, and off by 0.043 at most.
 
     >>> disc = coverage("circle", torch.eye(2, dtype=torch.float64) * 10, (15.3, 14.6), 30, 30)
     >>> bool(abs(disc.sum() - math.pi * 100) < 0.6)
@@ -125,13 +126,13 @@ def coverage(shape: str | Form, a: Tensor, centre: Point, width: int, height: in
     x = torch.arange(width, dtype=a.dtype, device=a.device)[None, :] + 0.5 - centre[0]
     if unit.own is None:
         edges = unit.edges.flatten().tolist()
-        return covered(x + 0 * y, y + 0 * x, xx, xy, yx, yy, skin, unit.kind, 0, len(edges) // 5, edges)[0]  # type: ignore[no-any-return]
+        return covered(x + 0 * y, y + 0 * x, xx, xy, yx, yy, skin, unit.kind, 0, len(edges) // 5, edges, exact)[0]  # type: ignore[no-any-return]
     own = unit.own
 
     def at(dx: float, dy: float) -> Tensor:
         return own(torch.stack([xx * (x + dx) + xy * (y + dy), yx * (x + dx) + yy * (y + dy)], -1))
 
-    return straight(at(0, 0), at(0.5, 0) - at(-0.5, 0), at(0, 0.5) - at(0, -0.5))  # type: ignore[no-any-return]
+    return straight(at(0, 0), at(0.5, 0) - at(-0.5, 0), at(0, 0.5) - at(0, -0.5), exact)  # type: ignore[no-any-return]
 
 
 __all__ = ["Form", "coverage", "distance", "extent", "form", "inverse", "matrix"]

@@ -49,7 +49,7 @@ def render(job: Job, frames: Tensor | None, wanted: bool, block: int = BLOCK, wa
 
     def launch(keys: Tensor | None) -> int:
         total = torch.tensor([0, 0 if keys is None else len(keys)], device=device)
-        options = {"LOGARITHM": logarithm, "HOT": bool(config.hot_pixels), "BLOCK": block}
+        options = {"LOGARITHM": logarithm, "EXACT": job.exact, "HOT": bool(config.hot_pixels), "BLOCK": block}
         kernel[grid](*tensors, frames, keys, total, **options, num_warps=warps, enable_fp_fusion=False)
         return 0 if keys is None else int(total[0])
 

@@ -23,7 +23,7 @@ def near(pose, x0, x1, y0, y1):
 
 
 @equation
-def intensity(x, y, x0, x1, y0, y1, poses, shape, edges, value, members, begin, end, background):
+def intensity(x, y, x0, x1, y0, y1, poses, shape, edges, value, members, begin, end, background, exact):
     """Intensity of the pixels: the objects of a layer laid over the background, from back to front."""
     level = x * 0.0 + background
     for m in range(begin, end):
@@ -39,7 +39,7 @@ def intensity(x, y, x0, x1, y0, y1, poses, shape, edges, value, members, begin, 
             kind = tl.load(shape + 3 * o)
             first = tl.load(shape + 3 * o + 1)
             corners = tl.load(shape + 3 * o + 2)
-            share, _ = covered(dx, dy, a, b, c, d, tl.load(pose + 8), kind, first, corners, edges)
+            share, _ = covered(dx, dy, a, b, c, d, tl.load(pose + 8), kind, first, corners, edges, exact)
             level = level * (1.0 - share) + tl.load(value + o) * share
     return level
 
@@ -112,6 +112,7 @@ def clip_kernel(
     keys,
     total,
     LOGARITHM: tl.constexpr,
+    EXACT: tl.constexpr,
     HOT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -157,7 +158,7 @@ def clip_kernel(
         lost = x * 0.0
         for step in range(steps + 1):
             pose = poses + (step + none) * objects * 9
-            now = intensity(x, y, x0, x1, y0, y1, pose, shape, edges, value, members, begin, end, background)
+            now = intensity(x, y, x0, x1, y0, y1, pose, shape, edges, value, members, begin, end, background, EXACT)
             frame = (step + substeps - 1) // substeps - 1 - pre
             if any_of((now != was) & inside):
                 if step > 0:

@@ -40,6 +40,11 @@ class Job:
         return self.config.background, math.copysign(1.0, ends(self.config.contrast)[0]), True
 
     @property
+    def exact(self) -> bool:
+        """Whether the share that an edge leaves of a pixel is exact."""
+        return self.config.coverage == "exact"
+
+    @property
     def cap(self) -> float:
         """The most a frame counts."""
         config = self.config

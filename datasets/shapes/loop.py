@@ -43,7 +43,7 @@ def render(job: Job, frames: Tensor | None, wanted: bool) -> Tensor | None:
                     if scene.present[clip, k]:
                         a = scene.matrix[clip, min(step, scene.matrix.shape[1] - 1), k]
                         x, y = scene.centre[clip, step, k].tolist()
-                        share = coverage(scene.forms[k], a, (x, y), width, height)
+                        share = coverage(scene.forms[k], a, (x, y), width, height, exact=job.exact)
                         now = now * (1 - share) + scene.value[clip, k] * share
                 if step:
                     frame = (step - 1) // substeps - pre

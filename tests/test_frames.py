@@ -61,6 +61,7 @@ def test_the_order_of_events_does_not_matter(events):
 def test_start_and_stop_leave_the_rest_out():
     events = Events([0, 99, 100, 199, 200], [0] * 5, [0] * 5, [1] * 5, sensor=SENSOR)
     assert to_frames(events, 50, start=100, stop=200).sum(dim=(1, 2, 3)).tolist() == [1, 1]
+    assert len(to_frames(events, 50, start=300)) == len(to_frames(events, 50, stop=-5)) == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.float16, torch.bfloat16, torch.int32])
@@ -96,6 +97,13 @@ def test_counts_never_wrap():
         ({"dt": 0}, "at least 1 us"),
         ({"dt": "5 parsecs"}, "not a duration"),
         ({"n_bins": 0}, "n_bins must lie between"),
+        ({"n_bins": 2.5}, "n_bins must be a whole number, got 2.5"),
+        ({"count": True}, "count must be a whole number"),
+        ({"dt": 5, "start": 0.5}, "start must be a whole number"),
+        ({"dt": 5, "downsample": 2.0}, "downsample must be a whole number"),
+        ({"dt": 5, "sensor": (0, 4)}, "both positive, got"),
+        ({"dt": 5, "dtype": torch.complex64}, "dtype must be one of"),
+        ({"dt": 5, "dtype": np.uint8}, "dtype must be one of"),
         ({"dt": 5, "start": 10, "stop": 5}, "before start"),
         ({"dt": 5, "sensor": (2, 2)}, "outside the 2x2 sensor"),
     ],
@@ -233,6 +241,16 @@ def test_two_threads_give_what_one_gives(monkeypatch):
     assert torch.equal(frames.to_surface_of_active_events(events, 100), alone[1])
 
 
+def test_memory_that_was_used_before_is_cleared(monkeypatch):
+    """Frames of many events, of few and of none, one after the other."""
+    busy, few = recording(3_000, 3, span=100), recording(2, 4, start=200)
+    events = Events.concatenate([busy, few, recording(900, 5, start=10_000, span=300)])
+    expected = to_frames(events, 100, dtype=torch.int32).float()
+    monkeypatch.setattr(binning, "unset", lambda shape, dtype: torch.full(shape, 7).to(dtype))
+    for dtype in (torch.float32, torch.uint8, torch.float16):
+        assert torch.equal(to_frames(events, 100, dtype=dtype).float(), expected)
+
+
 REPRESENTATIONS = {
     "frames": lambda e: to_frames(e, 300),
     "frames_n": lambda e: to_frames(e, n_bins=3, channels="signed"),
@@ -328,7 +346,14 @@ def test_unsorted_events_are_refused_where_their_order_counts():
         to_frames(events, count=4)
 
 
-@pytest.mark.parametrize("of", [to_frames, frames.to_surface_of_active_events, frames.to_time_surface])
+@pytest.mark.parametrize(
+    "of",
+    [
+        *(to_frames, frames.to_surface_of_active_events, frames.to_time_surface, frames.to_tore),
+        lambda events, dt: frames.to_event_spike_tensor(events, 2**34),
+        lambda events, dt: frames.to_voxel_grid(events, 2**34),
+    ],
+)
 def test_tensors_that_cannot_fit_are_refused(of):
     with pytest.raises(MemoryError, match=r"need [\d,.]+ GiB .* in bounded memory"):
         of(Events([0, 10**12], [0, 0], [0, 0], [0, 0], sensor=(1280, 720)), 1)

@@ -16,8 +16,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eventsnn import memory
 from eventsnn import scan as scanning
-from eventsnn.scan import backend, explain, memory, scan, scan_recurrent
+from eventsnn.scan import backend, explain, scan, scan_recurrent
 from eventsnn.scan.layout import collapse, offsets
 from eventsnn.scan.tree import flatten, unflatten
 from eventsnn.surrogate import threshold

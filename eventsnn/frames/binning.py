@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from eventsnn.events import Events
 
 from .bins import UNSORTED, Bins, device_of, uses_gpu
-from .cells import Cells, largest, zeros
+from .cells import Cells, largest, unset, zeros
 from .packed import Packed
 
 Op = Literal["add", "binary", "bilinear", "latest"]
@@ -25,6 +26,7 @@ def binned(
     Raises ValueError for events outside the sensor, counts that ``dtype`` cannot hold, or stamps out of order; on a GPU
     the kernel finds these, and with ``check`` false nothing waits for it: such events are left out.
     """
+    largest(dtype)
     if not dtype.is_floating_point and op == "bilinear":
         raise ValueError(f"weights between 0 and 1 need a floating-point dtype, got {dtype}")
     if not dtype.is_signed and grid.channels == "signed":
@@ -44,6 +46,7 @@ def binned(
 
 def _on_cpu(events: Events | Packed, bins: Bins, grid: Cells, op: Op, dtype: torch.dtype) -> torch.Tensor:
     from . import cpu
+    from .kernels import SPARSE
 
     host = events.numpy()
     packed = host if isinstance(host, Packed) else Packed.from_offsets(host, np.array([0, len(host)]))
@@ -57,8 +60,9 @@ def _on_cpu(events: Events | Packed, bins: Bins, grid: Cells, op: Op, dtype: tor
         outside = cpu.bilinear(out, packed, grid, *bins.limits(packed))
         out = out.to(dtype)
     else:
-        out = zeros(shape, dtype, here)
-        fault, most = cpu.counts(out, packed, grid, *bins.ranges(packed), op == "binary")
+        clear = SPARSE * len(packed.events) <= prod(shape)  # else frames are written as a whole
+        out = zeros(shape, dtype, here) if clear else unset(shape, dtype)
+        fault, most = cpu.counts(out, packed, grid, *bins.ranges(packed), op == "binary", clear)
         outside = fault == cpu.OUTSIDE
         _refuse(False, fault == cpu.OVERFLOW, False, events, grid, dtype, most)
     _refuse(outside, False, False, events, grid, dtype)

@@ -100,6 +100,10 @@ def bins(
     Raises ValueError for a request that is none or that no recording could fulfil, and for events that are out of order
     and may not be put in order.
     """
+    whole = {"n_bins": n_bins, "count": count, "n_event_bins": n_event_bins, "start": start, "stop": stop}
+    for name, value in whole.items():
+        if not isinstance(value, int | np.integer | None) or isinstance(value, bool):
+            raise ValueError(f"{name} must be a whole number, got {value!r}")
     given = [v is not None for v in (dt, n_bins, count, n_event_bins)]
     if sum(given) != 1:
         raise ValueError(
@@ -141,7 +145,7 @@ def bins(
     if span is None:
         span = _longest(events, by_count, edges["start"], edges["stop"])
     n = -(-(span - window) // stride) + 1 if incomplete else (span - window) // stride + 1
-    n = max(n, 1 if incomplete and span else 0)
+    n = max(n, 1 if incomplete and span > 0 else 0)
     return events, Bins(n, **edges, window=window, stride=stride, ordered=by_count)
 
 

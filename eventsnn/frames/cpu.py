@@ -51,8 +51,10 @@ def sizes(grid: Cells) -> Any:
     return tuple(np.uint32(v) for v in (*grid.sensor, grid.factor, 1 if grid.channels == 1 else 2))
 
 
-def counts(out: torch.Tensor, packed: Packed, grid: Cells, low: Any, high: Any, binary: bool) -> tuple[int, int]:
-    """Count events ``low..high`` ``[T, B]`` into ``out [T, B, C, H, W]``, all zeros; the fault and the largest."""
+def counts(
+    out: torch.Tensor, packed: Packed, grid: Cells, low: Any, high: Any, binary: bool, clear: bool
+) -> tuple[int, int]:
+    """Count events ``low..high`` ``[T, B]`` into ``out [T, B, C, H, W]``, zeros if ``clear``; fault and largest."""
     n = low.size
     limit = largest(out.dtype)
     half = {torch.float16: 13, torch.bfloat16: 16}.get(out.dtype, 0)
@@ -65,7 +67,7 @@ def counts(out: torch.Tensor, packed: Packed, grid: Cells, low: Any, high: Any, 
     signed = grid.channels == SIGNED
 
     def kernel(first: int, last: int) -> Any:
-        return count(target, x, y, p, low, high, first, last, sizes(grid), signed, binary, half, limit)
+        return count(target, x, y, p, low, high, first, last, sizes(grid), signed, binary, half, limit, clear)
 
     results = split(kernel, high - low + target.shape[1] * target.itemsize // 64)
     faults = [fault for fault, _ in results]

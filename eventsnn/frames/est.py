@@ -9,8 +9,8 @@ import torch
 
 from eventsnn.events import Events
 
-from .bins import UNSORTED, bins
-from .cells import cells
+from .bins import UNSORTED, bins, device_of
+from .cells import cells, fits
 from .packed import Packed
 from .sparse import located, stamps_of
 
@@ -53,6 +53,7 @@ def to_event_spike_tensor(
     events, wanted = bins(events, n_bins=n_bins, **time)
     grid = cells(events, sensor, channels, downsample)
     batch = events if isinstance(events, Packed) else Packed(events, [0], [len(events)])
+    fits((wanted.n, len(batch), *grid.shape), dtype, device_of(batch))
     if not batch.is_sorted:
         raise ValueError(UNSORTED)
     at, recording, cell, sign = located(batch, grid)

@@ -132,18 +132,23 @@ def tally_frame(plane: Any, index: Any, step: int, x: Any, y: Any, p: Any, size:
 @compiled
 def count(
     out: Any, x: Any, y: Any, p: Any, low: Any, high: Any, first: int, last: int, size: Any, signed: bool,
-    binary: bool, half: int, limit: int,
+    binary: bool, half: int, limit: int, clear: bool,
 ) -> tuple[int, int]:  # fmt: skip
-    """Frames first..last of ``out [frames, cells]``; gives what went wrong, 0 if nothing, and the largest count."""
+    """Frames first..last of ``out [frames, cells]``; gives what went wrong, 0 if nothing, and the largest count.
+
+    ``clear``: ``out`` holds zeros only, else anything.
+    """
     cells = out.shape[1] * (2 if signed else 1)
     plane, wide = np.zeros(cells, np.uint8), np.zeros(0, np.int32)
     index = np.empty(max(BLOCK, cells // SPARSE), np.uint32)
     most = 0
     for k in range(first, last):
         a, z = low[k], high[k]
+        few = (z - a) * SPARSE <= cells
+        if few and not clear:
+            out[k, :] = 0
         if a >= z:
             continue
-        few = (z - a) * SPARSE <= cells
         step, us, vs, ws = len(index) if few else BLOCK, x[a:z], y[a:z], p[a:z]
         fault = 2 if z - a > 64 * cells else tally_frame(plane, index, step, us, vs, ws, size)
         if fault == 0 and few:

@@ -10,7 +10,7 @@ from eventsnn.events import Events, microseconds
 
 from .binning import NEVER, device_of
 from .bins import bins
-from .cells import cells
+from .cells import cells, fits
 from .packed import Packed
 from .sparse import places, stamps_of
 
@@ -53,6 +53,7 @@ def to_tore(
     grid = cells(events, sensor, channels, downsample)
     batch = events if isinstance(events, Packed) else Packed(events, [0], [len(events)])
     device, shape = device_of(batch), (len(batch), *grid.shape)
+    fits((wanted.n, *shape[:1], k * grid.shape[0], *grid.shape[1:]), dtype, device)
     if fifo is None:
         fifo = torch.full((*shape, k), NEVER, device=device)
     frame, recording, cell, _, where = places(batch, wanted, grid)

@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eventsnn.memory import fresh
+
 from . import order
 from .cpu_source import BLOCK, CHUNK, backward_source, forward_source
 from .layout import is_row, layout_of, offsets
-from .memory import fresh
 from .plan import PLANS
 from .source import load
 

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eventsnn.memory import fresh
+
 from . import loop
 from .engine import Site, Step
 from .fused import LIBRARY, Tensors, kernels
-from .memory import fresh
 from .plan import PLANS, plan_key
 from .tree import flatten, unflatten
 

@@ -269,12 +269,12 @@ def test_disk_full(folder):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
         "from eventsnn.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    words = ["batch", chain_file(), "in", "-o", "out", "--workers", "2"]
+    words = ["batch", chain_file(stage="{to_raw = {suffix = '-as-it-was'}}"), "in", "-o", "out", "--workers", "2"]
     run = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
     assert run.returncode == 1, run.stderr
     check("out", [name for name in NAMES if name != "r2"])
     assert "4 done, 0 done before and unchanged, 1 failed" in run.stdout
-    assert re.search("r2.raw: failed: .*(File too large|[Ww]rite)", run.stdout + run.stderr)
+    assert re.search("r2.raw: failed: .*File too large", run.stdout + run.stderr)
     assert batch(read_chain("chain.toml"), ["in"], Path("out")).exit_code == 0
     check("out")
 

@@ -30,7 +30,7 @@ Watch = Callable[[str, Iterable[Any]], Iterable[Any]]
 
 @contextmanager
 def opened(chain: Pipeline, source: Source) -> Iterator[tuple[Iterable[Events], tuple[int, int] | None]]:
-    """The chunks of a source and its sensor; that of a stream of Events is told by its first chunk or the stage open."""
+    """The chunks of a source and its sensor; that of a stream of Events is told by its first chunk or by open."""
     if isinstance(source, str | Path):
         with eventsnn.io.open(source, **chain.opening) as recording:
             yield recording, recording.sensor

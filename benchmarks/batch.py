@@ -1,0 +1,143 @@
+"""Batches of recordings: 1 and 2 processes, Dask on this machine, overhead and memory.
+
+    python benchmarks/batch.py                      # all parts
+    python benchmarks/batch.py --parts scaling      # one of scaling, overhead, count, memory
+
+Recordings are made first (EVT3, --recordings of --events each, 640x480). Times are the whole call of ``batch`` less the
+start of the processes, which is given by itself; every process has one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import psutil
+import torch
+
+import eventsnn
+from eventsnn.pipelines.batch import batch
+from eventsnn.pipelines.chain import Pipeline
+from eventsnn.pipelines.many import crew
+from eventsnn.pipelines.many.inputs import find
+from eventsnn.pipelines.many.work import Plan
+
+SENSOR = (640, 480)
+CHAIN = Pipeline().open().denoise().frames(dt="10ms", downsample=4).to_hdf5(dtype="uint16")
+EMPTY = Pipeline().open()
+
+
+def recordings(folder: Path, number: int, events: int) -> Path:
+    """That many files of so many events; one is made, the others hold the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    first = folder / "0000.raw"
+    if not first.exists():
+        rng = np.random.default_rng(0)
+
+        def parts():
+            for begin in range(0, events, 500_000):
+                n = min(500_000, events - begin)
+                t = np.sort(rng.integers(begin, begin + n, n)) // 2  # 2 M events/s
+                where = (rng.integers(0, side, n) // 8 * 8 + rng.integers(0, 8, n) for side in SENSOR)
+                x, y = (np.minimum(c, side - 1) for c, side in zip(where, SENSOR, strict=True))
+                yield eventsnn.Events(t, x, y, rng.integers(0, 2, n), sensor=SENSOR)
+
+        eventsnn.write(first, parts())
+    for k in range(1, number):
+        if not (target := folder / f"{k:04}.raw").exists():
+            os.link(first, target)
+    return folder
+
+
+def timed(chain: Pipeline, folder: Path, workers: int, cluster: str | None = None) -> tuple[float, float]:
+    """Seconds from the first start of a recording to the end, and those before; the first recording warms up."""
+    with tempfile.TemporaryDirectory() as out:
+        jobs = find([str(folder)], Path(out) / "out")
+        plan = Plan(chain, chain.digest, Path(out) / "out")
+        plan.out.mkdir()
+        from eventsnn.pipelines.many.cluster import connected
+
+        begin = time.perf_counter()
+        client = connected(cluster, workers) if cluster else None
+        team = crew.Crew(["cpu"] * workers, cluster or "", client)
+        stamps = [time.perf_counter() for _ in crew.done(jobs, plan, team, 0, lambda events: None)]
+        ends = stamps[2 * workers - 1 :]  # from when every process has done some
+        return (ends[-1] - ends[0]) / (len(ends) - 1), stamps[0] - begin
+
+
+def peak(folder: Path, workers: int) -> float:
+    """Largest resident memory of a process of the pool [MB], while a batch runs."""
+    with tempfile.TemporaryDirectory() as out:
+        code = (
+            f"from benchmarks.batch import *; batch(CHAIN, [{str(folder)!r}], Path({out!r}) / 'out', workers={workers})"
+        )
+        run = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.getcwd()})
+        most = 0
+        while run.poll() is None:
+            for child in psutil.Process(run.pid).children(recursive=True):
+                try:
+                    most = max(most, child.memory_info().rss)
+                except psutil.Error:
+                    continue
+            time.sleep(0.02)
+        return most / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--recordings", type=int, default=64)
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--parts", nargs="*", default=["scaling", "overhead", "count", "memory"])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "eventsnn-batch")
+    given = parser.parse_args()
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, torch {torch.__version__}")
+    if "scaling" in given.parts:
+        large = recordings(given.folder / f"large{given.recordings}", given.recordings, given.events)
+        print(f"{given.recordings} recordings of {given.events:,} events: {CHAIN}")
+        base = None
+        for name, workers, cluster in (("1 process", 1, None), ("2 processes", 2, None), ("Dask local, 2", 2, "local")):
+            each, start = timed(CHAIN, large, workers, cluster)
+            base = base or each
+            rate = given.events / each / 1e6
+            told = (
+                f"{each * 1e3:7.1f} ms a recording, {rate:6.1f} M events/s, {base / each:4.2f} x, start {start:.1f} s"
+            )
+            print(f"  {name:14} {told}", flush=True)
+    if "overhead" in given.parts:
+        small = recordings(given.folder / "small300", 300, 1_000)
+        for name, workers, cluster in (("pool", 1, None), ("Dask", 1, "local")):
+            each, _ = timed(EMPTY, small, workers, cluster)
+            print(f"  empty chain, 1,000 events, {name}: {each * 1e3:.1f} ms a recording", flush=True)
+    if "count" in given.parts:
+        times = {}
+        for number in (100, 1_000):
+            folder = recordings(given.folder / f"small{number}", number, 1_000)
+            with tempfile.TemporaryDirectory() as out:
+                begin = time.perf_counter()
+                batch(EMPTY, [str(folder)], Path(out) / "out", workers=2)
+                whole = time.perf_counter() - begin
+                begin = time.perf_counter()
+                batch(EMPTY, [str(folder)], Path(out) / "out", workers=2)
+                again = time.perf_counter() - begin
+            each, _ = timed(EMPTY, folder, 2)
+            times[number] = each
+            print(
+                f"  {number} small recordings: {each * 1e3:.2f} ms each; whole call {whole:.1f} s, again {again:.2f} s"
+            )
+        print(f"  time a recording, 1,000 to 100: {times[1_000] / times[100]:.2f} x")
+    if "memory" in given.parts:
+        for events in (1_000_000, 5_000_000, 20_000_000):
+            folder = recordings(given.folder / f"memory{events}", 2, events)
+            print(f"  {events:,} events: at most {peak(folder, 1):.0f} MB in a process")
+
+
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,7 @@ COMMANDS = (
     "denoise",
     "track",
     "evaluate-tracks",
+    "learn-to-track",
     "frames",
     "batch",
     "render",

@@ -291,7 +291,7 @@ def run(config: Config) -> Path:
     with whole(config.out / "report.json") as part:
         part.write_text(json.dumps({"errors": errors._asdict(), "training": _settings(config)}, indent=1) + "\n")
     print(
-        f"held-out clips: {errors.mean:.2f} px on average (saying the centre each time: {errors.centre_guess:.2f} px)"
+        f"held-out clips: {errors.mean:.2f} px on average (always saying the centre: {errors.centre_guess:.2f} px)"
     )
     print(f"results in {config.out}")
     return config.out

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import av
 import numpy as np
@@ -32,6 +32,7 @@ from eventsnn.frames import windows
 from eventsnn.io.atomic import whole
 from eventsnn.track import STATES, Row, Tracker, TrackerConfig, Tracks
 from eventsnn.track.fleet import LOOKBACK
+from eventsnn.track.learned import LearnedTracker
 from eventsnn.track.records import COLUMNS, as_mot, as_text
 from eventsnn.video import Video
 
@@ -62,6 +63,10 @@ class Config(Reading):
     """Largest size of an object [px]. Default: the longer side of the sensor."""
     max_age: str | None = None
     """How long a moving track without events is carried on, at most. Default: 150ms."""
+    tracker: Literal["untrained", "learned"] = "untrained"
+    """untrained follows all objects; learned, a network trained on moving shapes, the one that stands out most."""
+    network: Path | None = None
+    """The network of the learned tracker, from eventsnn learn-to-track. Default: the one that comes with eventsnn."""
     device: str = "cpu"
     """Where maps and receptive fields are computed: cpu, cuda, ..."""
     video: bool = True
@@ -92,7 +97,7 @@ def choose_dt(rate: float, duration: int) -> int:
     return min(_LADDER, key=lambda dt: abs(math.log(dt / max(wanted, 1))))
 
 
-def stream(chunks: Iterable[Events], tracker: Tracker, start_us: int) -> Iterator[Frame]:
+def stream(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: int) -> Iterator[Frame]:
     """Frames of a stream of events, one for each window of ``tracker.dt_us`` from ``start_us`` on.
 
     Frames come some windows late, because a track that is confirmed brings its rows since birth with it. The result
@@ -123,7 +128,7 @@ def stream(chunks: Iterable[Events], tracker: Tracker, start_us: int) -> Iterato
 class Plan:
     """What is settled before the first window."""
 
-    tracker: Tracker
+    tracker: Tracker | LearnedTracker
     start_us: int
     facts: Survey
 
@@ -143,7 +148,14 @@ def plan(facts: Survey, config: Config) -> Plan:
     constants = TrackerConfig(min_size=config.min_size, max_size=largest)
     if config.max_age is not None:
         constants = replace(constants, max_age=microseconds(config.max_age) / 1e3)
-    return Plan(Tracker(facts.sensor, dt, constants, device), facts.first // dt * dt, facts)
+    if config.network is not None and config.tracker != "learned":
+        raise ValueError(f"the network {config.network} is for the learned tracker; add --tracker learned")
+    tracker = (
+        LearnedTracker(facts.sensor, dt, constants, device, config.network)
+        if config.tracker == "learned"
+        else Tracker(facts.sensor, dt, constants, device)
+    )
+    return Plan(tracker, facts.first // dt * dt, facts)
 
 
 def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tracks:

@@ -46,8 +46,8 @@ class NetworkConfig:
     taus: tuple[float, ...] = (5.5, 22.0, 44.0)
     """Time constants of the temporal channels."""
     output_tau: float = 5.5
-    scales: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    """Variances of the receptive fields [cells^2]; seven fields each."""
+    scales: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    """Variances of the receptive fields [cells^2]; seven fields each. The windows of 9, 7 and 5 cells hold these."""
     stacked: int = 1
     """Consecutive frames that are the input of a step."""
     mixing: Literal["mean", "learned"] = "mean"

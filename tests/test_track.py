@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 
 import av
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 import eventsnn.io
 from eventsnn import Events, cli
 from eventsnn.datasets.shapes import Shape, record
+from eventsnn.fields.line import line_operators
+from eventsnn.frames import to_frames
 from eventsnn.pipelines import track as pipeline
 from eventsnn.pipelines.demo import SHAPES, compare
 from eventsnn.pipelines.track import track
@@ -83,6 +87,39 @@ def test_noise_and_lone_pixels_are_no_region():
         frame[1, 40, 50] = 500
         detector.add(frame)
         assert detector.find(20.0) == []
+
+
+@pytest.mark.parametrize(("sensor", "most"), [((60, 47), 300), ((333, 221), 4000), ((1, 1), 9)])
+def test_the_compiled_detector_is_the_plain_one(sensor, most):
+    """Map, background, receptive field and connected regions, as whole-array operations would have them."""
+    width, height = sensor
+    events = Events(
+        np.arange(most), RANDOM.integers(0, width, most), RANDOM.integers(0, height, most), np.ones(most, int)
+    )
+    block = (abs(events.x - width // 3) < 6) & (abs(events.y - height // 2) < 9)
+    events = Events.concatenate([events, *[events[block]] * 3])
+    one, two = (RegionDetector(sensor, scale=9.0, decay=0.5) for _ in range(2))
+    for _ in range(2):
+        one.add_events(events)
+        two.add(to_frames(events, n_bins=1, sensor=sensor)[0])
+    assert torch.equal(one.map, two.map)
+    side = min(8, *one.map.shape)
+    mean = one.background()
+    assert mean == pytest.approx(float(torch.nn.functional.avg_pool2d(one.map[None], side).median()), rel=1e-6)
+    across, down = (line_operators(n, [one.scale])[0][0] for n in one.map.T.shape)
+    variance = max(mean / 1.5, 1e-3)
+    z = (down @ (one.map - mean) @ across * math.sqrt(4 * math.pi * one.scale / variance)).numpy()
+    assert np.allclose(one.response(mean), z, atol=1e-3)
+    edge = float(np.quantile(z, 0.8)) + 1e-3
+    labels, n = ndimage.label(z > edge, np.ones((3, 3)))
+    peaks = ndimage.maximum(z, labels, range(1, n + 1)) if n else []
+    filled = [int(((labels == k) & (one.map.numpy() > 0)).sum()) for k in range(1, n + 1)]
+    wanted = sorted(zip(peaks, filled, strict=True), reverse=True)
+    found = [(region.z, region.cells) for region in one.find(edge, edge)]
+    assert np.allclose(found, wanted, atol=1e-3)
+    assert sensor == (1, 1) or len(found) > 1
+    with pytest.raises(ValueError, match="outside"):
+        one.add_events(Events([0], [width], [0], [1]))
 
 
 def rows(n):

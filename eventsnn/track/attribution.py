@@ -46,7 +46,9 @@ def attribute(
             events, clear, total, counts = _on_device(x, y, age, state, half, reach, here, crowd, gate)
         else:
             _on_cpu(x, y, age, state, half, reach, here, crowd, gate, events, clear, total, counts)
-    low, high = (_quantile(counts, clear, share) * reach for share in (0.05, 0.95))
+    low, high = np.zeros((n, 2)), np.zeros((n, 2))
+    for share, place in ((0.05, low), (0.95, high)):
+        _quantile(counts, clear, share, reach, place)
     return Shares(events, clear, total / np.maximum(clear, 1)[:, None], low, high)
 
 
@@ -123,12 +125,16 @@ def _on_device(
     return found[:, 0].astype(int), found[:, 1].astype(int), found[:, 2:4], found[:, 4:].reshape(n, 2, BINS)
 
 
-def _quantile(counts: Array, total: Array, share: float) -> Array:
-    """Where a share of the counts ``[n, 2, BINS]`` over [-1, 1] lies below, ``[n, 2]``."""
-    below = counts.cumsum(-1)
-    wanted = share * np.maximum(total, 1)[:, None]
-    at = (below < wanted[..., None]).sum(-1).clip(max=BINS - 1)
-    upto, here = (np.take_along_axis(a, at[..., None], -1)[..., 0] for a in (below, counts))
-    within = np.clip((wanted - (upto - here)) / np.maximum(here, 1), 0, 1)
-    place: Array = (at + within) / BINS * 2 - 1
-    return place
+@compiled
+def _quantile(counts: Any, total: Any, share: float, reach: Any, place: Any) -> None:
+    """Where a share of the counts ``[n, 2, BINS]`` over -reach..reach lies below, into ``place [n, 2]``."""
+    bins = counts.shape[2]
+    for k in range(len(counts)):
+        wanted = share * max(total[k], 1)
+        for axis in range(2):
+            at, below = 0, 0
+            while at < bins - 1 and below + counts[k, axis, at] < wanted:
+                below += counts[k, axis, at]
+                at += 1
+            within = min(max((wanted - below) / max(counts[k, axis, at], 1), 0.0), 1.0)
+            place[k, axis] = ((at + within) / bins * 2 - 1) * reach[k, axis]

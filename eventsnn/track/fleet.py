@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
@@ -13,6 +14,7 @@ from .config import TrackerConfig
 from .records import STATES, Row
 
 Array = NDArray[Any]
+_CONFIRMED, _COASTING, _RESTING = range(len(STATES))
 LOOKBACK = 40  # windows of a target before it has a number that are reported afterwards
 _COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
     "state": ((4,), float),
@@ -41,6 +43,9 @@ class Fleet:
 
     def __init__(self, config: TrackerConfig, dt_ms: float) -> None:
         self.config, self.dt = config, dt_ms
+        self._max_age = self.windows(config.max_age)
+        c, weights = config, [1 - math.exp(-dt_ms / tau) for tau in (config.growth, config.shrinking)]
+        self._constants = (c.noise, c.crowd_noise, c.manoeuvre, c.min_size / 4, c.max_size / 2, *weights)
         self.past: dict[int, deque[Row]] = {}
         for name, (shape, kind) in _COLUMNS.items():
             setattr(self, name, np.zeros((0, *shape), kind))
@@ -152,54 +157,32 @@ class Fleet:
         """Move on by one window; a silent target that is slow waits where it was seen last."""
         if not len(self):
             return
-        quiet, rest = self.silent > 0, self.at_rest
-        outside = (self.high < 0).any(1) | (self.low > np.array(sensor)).any(1)
-        gone = (self.silent > self.windows(self.config.max_age)) | (quiet & outside)
-        self.lost = ~rest & (self.lost | gone)
-        wait = quiet & rest
-        self.state[wait, :2] = self.seen[wait]
-        go = ~wait & ~self.lost
         c = self.config
-        speed = self.speed[go]
-        q = c.acceleration * self.dt**3 + c.agility * speed**3 / (2 * self.size[go])
-        self.state[go], self.covariance[go] = kalman.predict(self.state[go], self.covariance[go], 1.0, q)
+        columns = self.state, self.covariance, self.half, self.seen, self.silent, self.lost
+        kalman.move(*columns, sensor, self._max_age, (c.acceleration * self.dt**3, c.agility, c.max_age / self.dt))
 
     def correct(self, which: Array, mean: Array, low: Array, high: Array, events: Array, crowded: Array) -> None:
         """Correct the targets ``which [k]`` by where their events lie: columns ``[k, 2]`` in px, ``crowded [k]``."""
         if not len(which):
             return
-        c = self.config
-        half = (high - low) / 2 * 1.05
-        known, place = self.half[which], self.place[which]
-        # edges that show only in part say less about the centre: then move the box no more than it takes to hold them
-        shown = np.where(crowded[:, None], 0.0, np.clip(half / known, 0, 1) ** 2)
-        fitting = np.maximum(np.minimum(place, low + known), high - known)
-        centre = shown * (mean + (low + high) / 2) / 2 + (1 - shown) * fitting
-        noise = np.hypot(c.noise, 0.7 * known.max(1) / np.sqrt(events)) * np.where(crowded, c.crowd_noise, 1)
-        state, covariance = self.state[which], self.covariance[which]
-        surprise = kalman.distance(state, covariance, centre, noise) > c.manoeuvre
-        loose = (self.silent[which] > 0) | (surprise & ~crowded)
-        covariance[loose] = kalman.loosen(covariance[loose], 4.0, 4.0, 2.0)
-        self.state[which], self.covariance[which] = kalman.update(state, covariance, centre, noise)
+        columns = self.state, self.covariance, self.half, self.silent
+        kalman.correct(*columns, which, mean, low, high, events, crowded, self._constants)
         self.hits[which] += 1
         self.silent[which], self.lost[which] = 0, False
         self.seen[which] = self.place[which]
         self.pace[which] += 0.1 * (self.speed[which] - self.pace[which])
-        half = np.clip(half, c.min_size / 4, c.max_size / 2)
-        up, down = (1 - np.exp(-self.dt / tau) for tau in (c.growth, c.shrinking))
-        weight = np.where(half > known, up, down * np.maximum(shown, 0.2)) * ~crowded[:, None]
-        self.half[which] = known + weight * (half - known)
 
     def rows(self, frame: int, end_us: int) -> list[Row]:
         """What ``Tracks`` says of the targets in this window; those without a number keep it in ``past``."""
-        rest, per_second = self.at_rest, 1e3 / self.dt
-        confirmed, coasting, resting = range(len(STATES))
-        state = np.where(self.silent == 0, confirmed, np.where(rest, resting, coasting))
-        score = np.where(self.silent > 0, 0.5, 1.0)
-        table = [frame, end_us, self.id, *self.state[:, :2].T, *(2 * self.half).T, *(self.state[:, 2:] * per_second).T]
-        lists = [np.broadcast_to(c, len(self)).tolist() for c in (*table, score, state, self.events)]
-        rows: list[Any] = []
-        for serial, lost, *row in zip(self.serial.tolist(), self.lost.tolist(), *lists, strict=True):
+        rows: list[Row] = []
+        per_second = 1e3 / self.dt
+        columns = self.serial, self.id, self.lost, self.silent, self.at_rest, self.state, 2 * self.half, self.events
+        for serial, number, lost, silent, rest, (x, y, vx, vy), (w, h), events in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
             if not lost:
-                (rows if row[2] else self.past[serial]).append(tuple(row))
+                state = _RESTING if silent and rest else _COASTING if silent else _CONFIRMED
+                score, velocity = 0.5 if silent else 1.0, (vx * per_second, vy * per_second)
+                row = (frame, end_us, number, x, y, w, h, *velocity, score, state, events)
+                (rows if number else self.past[serial]).append(row)
         return rows

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+from eventsnn.jit import compiled
 
 from .fleet import Array, Fleet
 from .records import Row
+
+_TOUCHING, _APART = 1, 2
 
 
 class Mergers:
@@ -14,6 +20,7 @@ class Mergers:
     def __init__(self) -> None:
         self._since: dict[tuple[int, int], tuple[Array, Array, int]] = {}
         self._strangers: set[tuple[int, int]] = set()
+        self._code = b"", b""
 
     def merge(self, fleet: Fleet) -> None:
         """Two targets that touch and keep their distance while they move are one: the older takes in the younger.
@@ -22,42 +29,59 @@ class Mergers:
         """
         config = fleet.config
         since, self._since = self._since, {}
-        here = np.flatnonzero(fleet.silent == 0)
-        if len(here) < 2:
+        kinds = _pairs(fleet.state, fleet.half, fleet.id, fleet.is_line, fleet.silent, config.min_size, config.max_size)
+        if not kinds.any():
             return
-        offset = fleet.place[None, here] - fleet.place[here, None]
-        low = np.minimum(fleet.low[here, None], fleet.low[None, here])
-        high = np.maximum(fleet.high[here, None], fleet.high[None, here])
-        size = (high - low).max(-1)
-        gap = (np.abs(offset) - fleet.half[here, None] - fleet.half[None, here]).max(-1)
-        line = fleet.is_line[here]
-        length = np.where(line, 2 * fleet.size[here], 0)
-        facing = np.minimum(length[:, None], length)
-        touch = gap <= np.maximum(np.maximum(config.min_size / 2, size / 5), facing)
-        known = fleet.id[here] > 0
-        for a, b in np.argwhere(np.triu(~touch & known[:, None] & known, 1)).tolist():
-            self._strangers.add((int(fleet.serial[here[a]]), int(fleet.serial[here[b]])))
+        code = kinds.tobytes(), fleet.serial.tobytes()
+        if code != self._code:
+            self._code = code
+            for a, b in np.argwhere(kinds == _APART).tolist():
+                self._strangers.add((int(fleet.serial[a]), int(fleet.serial[b])))
+            left = set(fleet.serial.tolist())
+            self._strangers = {pair for pair in self._strangers if left.issuperset(pair)}
         gone: set[int] = set()
         lasting = fleet.windows(config.merge_after)
-        for a, b in np.argwhere(np.triu(touch & (size <= config.max_size), 1)).tolist():
-            old, young = here[a], here[b]
+        for old, young in np.argwhere(kinds == _TOUCHING).tolist():
             pair = int(fleet.serial[old]), int(fleet.serial[young])
             if pair in self._strangers or gone & set(pair):
                 continue
-            first, place, lasted = since.get(pair, (offset[a, b], fleet.place[old].copy(), 0))
+            offset = fleet.place[young] - fleet.place[old]
+            low, high = (end(*side[[old, young]]) for end, side in ((np.minimum, fleet.low), (np.maximum, fleet.high)))
+            first, place, lasted = since.get(pair, (offset, fleet.place[old].copy(), 0))
             moved = np.hypot(*(fleet.place[old] - place))
-            steady = np.hypot(*(offset[a, b] - first)) < max(2.0, 0.2 * moved)
-            self._since[pair] = (first, place, lasted + 1) if steady else (offset[a, b], fleet.place[old].copy(), 0)
-            if steady and moved > max(4.0, 0.2 * size[a, b]) and lasted >= lasting:
-                fleet.state[old, :2] = (low[a, b] + high[a, b]) / 2
-                fleet.half[old] = (high[a, b] - low[a, b]) / 2
+            steady = np.hypot(*(offset - first)) < max(2.0, 0.2 * moved)
+            self._since[pair] = (first, place, lasted + 1) if steady else (offset, fleet.place[old].copy(), 0)
+            if steady and moved > max(4.0, 0.2 * (high - low).max()) and lasted >= lasting:
+                fleet.state[old, :2] = (low + high) / 2
+                fleet.half[old] = (high - low) / 2
                 fleet.reach[old] = fleet.gate[old]
                 gone.add(pair[1])
         if gone:
             fleet.keep(~np.isin(fleet.serial, list(gone)))
-        if self._strangers:
-            left = set(fleet.serial.tolist())
-            self._strangers = {pair for pair in self._strangers if left.issuperset(pair)}
+
+
+@compiled
+def _pairs(state: Any, half: Any, number: Any, line: Any, silent: Any, least: float, largest: float) -> Any:
+    """``[n, n]``, for a < b both seen in this window: touching within the largest size, or both known and apart."""
+    n = len(state)
+    kinds = np.zeros((n, n), np.uint8)
+    for a in range(n):
+        for b in range(a + 1, n):
+            if silent[a] or silent[b]:
+                continue
+            size, gap, facing = 0.0, -np.inf, np.inf
+            for axis in range(2):
+                low = min(state[a, axis] - half[a, axis], state[b, axis] - half[b, axis])
+                high = max(state[a, axis] + half[a, axis], state[b, axis] + half[b, axis])
+                size = max(size, high - low)
+                gap = max(gap, abs(state[a, axis] - state[b, axis]) - half[a, axis] - half[b, axis])
+            for k in (a, b):
+                facing = min(facing, 2 * max(half[k, 0], half[k, 1]) if line[k] else 0.0)
+            if gap <= max(least / 2, size / 5, facing):
+                kinds[a, b] = _TOUCHING if size <= largest else 0
+            elif number[a] > 0 and number[b] > 0:
+                kinds[a, b] = _APART
+    return kinds
 
 
 def earlier_self(young: int, fleet: Fleet, frame: int) -> int | None:

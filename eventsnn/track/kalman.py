@@ -14,43 +14,159 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eventsnn.jit import compiled
+
 Array = NDArray[Any]
-_PER_AXIS = np.eye(2)
 
 
 def predict(state: Array, covariance: Array, dt: float, q: float | Array) -> tuple[Array, Array]:
     """State ``[n, 4]`` and covariance ``[n, 4, 4]`` after a time ``dt``; ``q`` for all or ``[n]``."""
-    move: Array = np.kron(np.array([[1.0, dt], [0.0, 1.0]]), _PER_AXIS)
-    noise: Array = np.asarray(q)[..., None, None] * np.kron(
-        np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]]), _PER_AXIS
-    )
-    moved: Array = state @ move.T
-    spread: Array = move @ covariance @ move.T
-    return moved, spread + noise
+    state, covariance = state.copy(), covariance.copy()
+    _predict(state, covariance, dt, np.full(len(state), q))
+    return state, covariance
 
 
 def distance(state: Array, covariance: Array, measured: Array, noise: float | Array) -> Array:
     """Squared Mahalanobis distance ``[n]`` of measured positions ``[n, 2]``, noise std ``noise`` for all or ``[n]``."""
-    innovation = measured - state[:, :2]
-    variance = np.asarray(noise)[..., None, None] ** 2
-    spread = covariance[:, :2, :2] + variance * np.eye(2)
-    solved: Array = np.linalg.solve(spread, innovation[..., None])[..., 0]
-    return (innovation * solved).sum(1)
+    result: Array = _distance(state, covariance, measured, np.full(len(state), noise))
+    return result
 
 
 def update(state: Array, covariance: Array, measured: Array, noise: float | Array) -> tuple[Array, Array]:
     """State and covariance after measuring the positions ``[n, 2]`` (Joseph form, stays positive definite)."""
-    look = np.eye(4)[:2]
-    variance = np.asarray(noise)[..., None, None] ** 2
-    spread = covariance[:, :2, :2] + variance * np.eye(2)
-    gain = np.linalg.solve(spread, covariance[:, :2, :]).transpose(0, 2, 1)
-    rest = np.eye(4) - gain @ look
-    state = state + (gain @ (measured - state[:, :2])[..., None])[..., 0]
-    covariance = rest @ covariance @ rest.transpose(0, 2, 1) + variance * (gain @ gain.transpose(0, 2, 1))
+    state, covariance = state.copy(), covariance.copy()
+    _update(state, covariance, measured, np.full(len(state), noise))
     return state, covariance
 
 
-def loosen(covariance: Array, position: float, velocity: float, cross: float) -> Array:
-    """The covariance with more doubt, per axis, in position, velocity and both together: for a sudden manoeuvre."""
-    extra: Array = np.kron(np.array([[position, cross], [cross, velocity]]), _PER_AXIS)
-    return covariance + extra
+@compiled
+def _one_predict(state: Any, covariance: Any, dt: float, q: float) -> None:
+    for i in range(2):
+        state[i] += dt * state[i + 2]
+        for j in range(4):
+            covariance[i, j] += dt * covariance[i + 2, j]
+    for i in range(4):
+        for j in range(2):
+            covariance[i, j] += dt * covariance[i, j + 2]
+    for i in range(2):
+        covariance[i, i] += q * dt**3 / 3
+        covariance[i, i + 2] += q * dt**2 / 2
+        covariance[i + 2, i] += q * dt**2 / 2
+        covariance[i + 2, i + 2] += q * dt
+
+
+@compiled
+def _one_distance(state: Any, covariance: Any, x: float, y: float, variance: float) -> float:
+    a, b, c = covariance[0, 0] + variance, covariance[0, 1], covariance[1, 1] + variance
+    x, y = x - state[0], y - state[1]
+    squared: float = (c * x * x - 2 * b * x * y + a * y * y) / (a * c - b * b)
+    return squared
+
+
+@compiled
+def _one_update(state: Any, covariance: Any, x: float, y: float, variance: float) -> None:
+    a, b, c = covariance[0, 0] + variance, covariance[0, 1], covariance[1, 1] + variance
+    x, y, det = x - state[0], y - state[1], a * c - b * b
+    gain, rest = np.empty((4, 2)), np.empty((4, 4))
+    for i in range(4):
+        gain[i, 0] = (covariance[i, 0] * c - covariance[i, 1] * b) / det
+        gain[i, 1] = (covariance[i, 1] * a - covariance[i, 0] * b) / det
+        state[i] += gain[i, 0] * x + gain[i, 1] * y
+    for i in range(4):
+        for j in range(4):
+            rest[i, j] = covariance[i, j] - gain[i, 0] * covariance[0, j] - gain[i, 1] * covariance[1, j]
+    for i in range(4):
+        for j in range(4):
+            spread = variance * (gain[i, 0] * gain[j, 0] + gain[i, 1] * gain[j, 1])
+            covariance[i, j] = rest[i, j] - rest[i, 0] * gain[j, 0] - rest[i, 1] * gain[j, 1] + spread
+
+
+@compiled
+def _predict(state: Any, covariance: Any, dt: float, q: Any) -> None:
+    for k in range(len(state)):
+        _one_predict(state[k], covariance[k], dt, q[k])
+
+
+@compiled
+def _distance(state: Any, covariance: Any, measured: Any, noise: Any) -> Any:
+    squared = np.empty(len(state))
+    for k in range(len(state)):
+        squared[k] = _one_distance(state[k], covariance[k], measured[k, 0], measured[k, 1], noise[k] ** 2)
+    return squared
+
+
+@compiled
+def _update(state: Any, covariance: Any, measured: Any, noise: Any) -> None:
+    for k in range(len(state)):
+        _one_update(state[k], covariance[k], measured[k, 0], measured[k, 1], noise[k] ** 2)
+
+
+@compiled
+def move(
+    state: Any, covariance: Any, half: Any, seen: Any, silent: Any, lost: Any, sensor: Any, age: int, q: Any
+) -> None:
+    """Move the targets of a fleet on by one window of time, in place.
+
+    A silent one that would not leave its own place within ``age`` windows waits where it was ``seen`` last; others are
+    ``lost`` when they were silent for longer or have left the sensor. ``q [3]`` is the acceleration of an object at
+    rest, its part in speed^3 / size, and the age in windows as a fraction.
+    """
+    for k in range(len(state)):
+        size, speed = max(half[k, 0], half[k, 1]), np.hypot(state[k, 2], state[k, 3])
+        rests, quiet = speed * q[2] < size, silent[k] > 0
+        outside = False
+        for axis in range(2):
+            outside |= state[k, axis] + half[k, axis] < 0 or state[k, axis] - half[k, axis] > sensor[axis]
+        lost[k] = not rests and (lost[k] or silent[k] > age or (quiet and outside))
+        if quiet and rests:
+            state[k, 0], state[k, 1] = seen[k, 0], seen[k, 1]
+        elif not lost[k]:
+            _one_predict(state[k], covariance[k], 1.0, q[0] + q[1] * speed**3 / (2 * size))
+
+
+@compiled
+def correct(
+    state: Any,
+    covariance: Any,
+    half: Any,
+    silent: Any,
+    which: Any,
+    mean: Any,
+    low: Any,
+    high: Any,
+    events: Any,
+    crowded: Any,
+    constants: Any,
+) -> None:
+    """Correct the targets ``which [k]`` of a fleet, place and size, by where their events lie, in place.
+
+    Columns ``[k, 2]`` in px; ``constants`` are noise, crowd_noise, manoeuvre, least and largest half, and the weights
+    with which a larger and a smaller size is taken over.
+    """
+    least_noise, crowd_noise, manoeuvre, least, largest, up, down = constants
+    centre, shown, wide = np.empty(2), np.empty(2), np.empty(2)
+    for i in range(len(which)):
+        k = which[i]
+        for axis in range(2):
+            known, place = half[k, axis], state[k, axis]
+            wide[axis] = (high[i, axis] - low[i, axis]) / 2 * 1.05
+            # edges that show only in part say less about the centre: then the box moves no more than it takes to hold
+            # them
+            shown[axis] = 0.0 if crowded[i] else min(max(wide[axis] / known, 0.0), 1.0) ** 2
+            fitting = max(min(place, low[i, axis] + known), high[i, axis] - known)
+            seen = (mean[i, axis] + (low[i, axis] + high[i, axis]) / 2) / 2
+            centre[axis] = shown[axis] * seen + (1 - shown[axis]) * fitting
+        noise = np.hypot(least_noise, 0.7 * max(half[k, 0], half[k, 1]) / np.sqrt(events[i]))
+        noise *= crowd_noise if crowded[i] else 1.0
+        surprise = _one_distance(state[k], covariance[k], centre[0], centre[1], noise**2) > manoeuvre
+        if silent[k] > 0 or (surprise and not crowded[i]):  # more doubt, for a sudden turn
+            for axis in range(2):
+                covariance[k, axis, axis] += 4.0
+                covariance[k, axis + 2, axis + 2] += 4.0
+                covariance[k, axis, axis + 2] += 2.0
+                covariance[k, axis + 2, axis] += 2.0
+        _one_update(state[k], covariance[k], centre[0], centre[1], noise**2)
+        if not crowded[i]:
+            for axis in range(2):
+                wider = min(max(wide[axis], least), largest) - half[k, axis]
+                half[k, axis] += wider * (up if wider > 0 else down * max(shown[axis], 0.2))

@@ -17,13 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from eventsnn.events import Events
 from eventsnn.fields.line import line_operators
+from eventsnn.frames import to_frames
+
+from . import region_kernels as kernels
 
 _BLOCK = 8
 _LEAST_VARIANCE = 1e-3
-_MOST_PER_PIXEL = 2.0  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
+_MOST_PER_PIXEL = 2  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,14 @@ class RegionDetector:
         self.decay = decay
         self.scale = scale / self.pool**2
         self.map = torch.zeros(self.height, self.width, device=device)
-        self._smooth_y = line_operators(self.height, [self.scale], device)[0][0]
-        self._smooth_x = line_operators(self.width, [self.scale], device)[0][0]
+        self.sensor = int(sensor[0]), int(sensor[1])
+        if self.map.device.type != "cpu":
+            self._smooth_y = line_operators(self.height, [self.scale], device)[0][0]
+            self._smooth_x = line_operators(self.width, [self.scale], device)[0][0]
+        else:
+            reach = 4 + math.ceil(6 * math.sqrt(self.scale))  # beyond, a tap is under 1e-8
+            self._taps = line_operators(2 * reach + 1, [self.scale])[0][0, reach].numpy()
+            self._seen = np.zeros(self.sensor[::-1], np.uint8)
 
     def reset(self) -> None:
         """Forget all events."""
@@ -84,40 +93,41 @@ class RegionDetector:
         rows = frame.view(self.height, self.pool, -1).sum(1)  # in two steps, for memory in order
         self.map.mul_(self.decay).add_(rows.view(self.height, self.width, self.pool).sum(2))
 
+    def add_events(self, events: Events) -> None:
+        """The same for events. Raises ValueError for events outside the sensor."""
+        if self.map.device.type != "cpu":
+            self.add(to_frames(events.to(self.map.device), n_bins=1, sensor=self.sensor)[0])
+            return
+        _, x, y, _ = events.numpy().columns
+        if not kernels.collect(self.map.numpy(), self.decay, x, y, self._seen, self.pool, _MOST_PER_PIXEL):
+            raise ValueError(f"events lie outside the {self.sensor[0]}x{self.sensor[1]} sensor; crop them first")
+
     def background(self) -> float:
         """Events per cell of the map where nothing moves: the median over blocks of their means."""
         block = min(_BLOCK, self.height, self.width)
-        return float(torch.nn.functional.avg_pool2d(self.map[None], block).median())
+        if self.map.device.type != "cpu":
+            return float(torch.nn.functional.avg_pool2d(self.map[None], block).median())
+        return kernels.background(self.map.numpy(), block)
 
-    def response(self) -> torch.Tensor:
-        """z of every cell, ``[H, W]``."""
-        mean = self.background()
+    def response(self, mean: float) -> NDArray[np.float32]:
+        """z of every cell, ``[H, W]``, where the background is ``mean``."""
         variance = max(mean / (1 + self.decay), _LEAST_VARIANCE)
-        smoothed = self._smooth_y @ (self.map - mean) @ self._smooth_x
-        return smoothed * math.sqrt(4 * math.pi * self.scale / variance)
+        factor = math.sqrt(4 * math.pi * self.scale / variance)
+        z: NDArray[np.float32]
+        if self.map.device.type != "cpu":
+            z = (self._smooth_y @ (self.map - mean) @ self._smooth_x * factor).cpu().numpy()
+        else:
+            z = kernels.smooth(self.map.numpy(), np.float32(mean), self._taps, np.float32(factor))
+        return z
 
-    def find(self, least: float, edge: float = 6.0) -> list[Region]:
-        """Regions of z above ``edge`` that reach ``least`` somewhere, strongest first."""
-        z = self.response().cpu().numpy()
+    def find(self, least: float, edge: float = 6.0, mean: float | None = None) -> list[Region]:
+        """Regions of z above ``edge`` that reach ``least`` somewhere, strongest first; ``mean`` of the background."""
+        z = self.response(self.background() if mean is None else mean)
         if z.max(initial=0.0) < least:
             return []
-        labels, _ = ndimage.label(z > edge, structure=np.ones((3, 3)))
-        weights = self.map.cpu().numpy()
-        regions = []
-        for k, box in enumerate(ndimage.find_objects(labels), start=1):
-            inside = labels[box] == k
-            peak = float(z[box][inside].max())
-            if peak < least:
-                continue
-            weight = np.where(inside, weights[box], 0.0)
-            low, high = np.array([_quantiles(weight.sum(axis), box[1 - axis].start) for axis in (0, 1)]).T
-            to_px = (self.pool - 1) / 2
-            regions.append(Region(low * self.pool + to_px, high * self.pool + to_px, int((weight > 0).sum()), peak))
-        return sorted(regions, key=lambda region: -region.z)
-
-
-def _quantiles(weight: NDArray[np.float64], start: int) -> tuple[float, float]:
-    """Cells where 5 % and 95 % of the weight along a line are reached."""
-    share = np.cumsum(weight) / max(weight.sum(), 1e-12)
-    low, high = np.searchsorted(share, (0.05, 0.95))
-    return start + float(low), start + float(min(high, len(weight) - 1))
+        found = kernels.outline(z, self.map.cpu().numpy(), edge, least)
+        corners = found[:, :4] * self.pool + (self.pool - 1) / 2
+        return [
+            Region(corners[k, :2], corners[k, 2:], int(found[k, 4]), float(found[k, 5]))
+            for k in np.argsort(-found[:, 5], kind="stable")
+        ]

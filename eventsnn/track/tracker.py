@@ -6,13 +6,14 @@ for regions that no target explains.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 
 from eventsnn.events import Events
-from eventsnn.frames import to_frames
+from eventsnn.jit import compiled
 
 from .attribution import attribute
 from .config import TrackerConfig
@@ -59,7 +60,7 @@ class Tracker:
     def update(self, events: Events, end_us: int) -> list[Row]:
         """Rows for the window that ends at ``end_us``."""
         self.frame += 1
-        if self.regions.map.is_cuda:
+        if self.regions.map.device.type != "cpu":
             events = events.to(self.regions.map.device)
         self.fleet.predict(self.sensor)
         self._measure((end_us - events.t) / self.dt_us, events)
@@ -90,34 +91,49 @@ class Tracker:
     def _look(self) -> None:
         """Find the regions of the leaky map; one that no target explains becomes a target."""
         config, regions, fleet = self.config, self.regions, self.fleet
-        events = Events.concatenate(self._unlooked).to(regions.map.device)
+        regions.add_events(Events.concatenate(self._unlooked))
         self._unlooked = []
-        regions.add(to_frames(events, n_bins=1, sensor=self.sensor)[0])
-        self._density = regions.background() * (1 - regions.decay) / config.look_every / regions.pool**2
+        background = regions.background()
+        self._density = background * (1 - regions.decay) / config.look_every / regions.pool**2
         fleet.reach = fleet.gate
         own: dict[int, list[Region]] = {}
-        seen = fleet.silent == 0
-        margin = (config.min_size / 2 + 0.6 * fleet.size)[:, None]
-        low, high = fleet.low - margin, fleet.high + margin
-        for region in regions.find(config.birth_z):
-            owners = np.flatnonzero(seen & ((region.low < high) & (region.high > low)).all(1))
-            if len(owners) > 1:
-                inside = (np.abs(region.centre - fleet.place[owners]) < fleet.half[owners]).all(1)
-                owners = owners[inside] if inside.sum() == 1 else owners
-            if len(owners) == 1:
-                own.setdefault(int(owners[0]), []).append(region)
-            elif not len(owners) and self._is_object(region):
-                fleet.add(region.centre, (region.high - region.low) / 2 * 1.05, self.frame)
+        found = regions.find(config.birth_z, mean=background)
+        if found:
+            margin = (config.min_size / 2 + 0.6 * fleet.size)[:, None]
+            low, high = (np.stack([getattr(region, side) for region in found])[:, None] for side in ("low", "high"))
+            near = ((low < fleet.high + margin) & (high > fleet.low - margin)).all(2) & (fleet.silent == 0)
+            place, half = fleet.place, fleet.half
+            for region, owned in zip(found, near, strict=True):
+                owners = np.flatnonzero(owned)
+                if len(owners) > 1:
+                    inside = (np.abs(region.centre - place[owners]) < half[owners]).all(1)
+                    owners = owners[inside] if inside.sum() == 1 else owners
+                if len(owners) == 1:
+                    own.setdefault(int(owners[0]), []).append(region)
+                elif not len(owners) and self._is_object(region):
+                    fleet.add(region.centre, (region.high - region.low) / 2 * 1.05, self.frame)
+        self._widen({k: parts[0] for k, parts in own.items() if len(parts) == 1})  # several may be objects that part
         for k, parts in own.items():
-            self._attend(k, parts)
+            self._part(k, parts)
         self._parting.forget(set(fleet.serial.tolist()))
-        for low, high in zip(fleet.low[fleet.silent == 0], fleet.high[fleet.silent == 0], strict=True):
-            self._covered[_pixels(low, high)] = self.frame
+        _stamp(self._covered, fleet.state, fleet.half, fleet.silent, self.frame)
 
-    def _attend(self, k: int, parts: list[Region]) -> None:
-        """See what the regions in the box of a target say: one that is new to it, or two that part."""
+    def _widen(self, parts: dict[int, Region]) -> None:
+        """Let targets reach as far as the region in their box, for what is new of them."""
+        if not parts:
+            return
+        fleet, which = self.fleet, np.fromiter(parts, int)
+        place = fleet.place[which]
+        low = np.minimum(fleet.low[which], np.stack([region.low for region in parts.values()]))
+        high = np.maximum(fleet.high[which], np.stack([region.high for region in parts.values()]))
+        fitting = (high - low).max(1, keepdims=True) <= self.config.max_size
+        reach = np.maximum(fleet.reach[which], np.maximum(place - low, high - place) + 2)
+        fleet.reach[which] = np.where(fitting, reach, fleet.reach[which])
+
+    def _part(self, k: int, parts: list[Region]) -> None:
+        """Make two targets of one whose regions part."""
         fleet = self.fleet
-        corners = self._parting.part(int(fleet.serial[k]), 2 * float(np.hypot(*fleet.half[k])), parts)
+        corners = self._parting.part(int(fleet.serial[k]), 2 * math.hypot(*fleet.half[k]), parts)
         if corners is not None:
             boxes = [((high + low) / 2, (high - low) / 2 * 1.05) for low, high in (corners[:2], corners[2:])]
             boxes.sort(key=lambda box: -float(box[1].prod()))
@@ -125,11 +141,6 @@ class Tracker:
             fleet.covariance[k] = np.diag([4.0, 4.0, 5.0, 5.0])
             fleet.reach[k] = fleet.gate[k]
             fleet.add(*boxes[1], self.frame)
-        elif len(parts) == 1:  # several may be objects that part
-            low, high = np.minimum(fleet.low[k], parts[0].low), np.maximum(fleet.high[k], parts[0].high)
-            if (high - low).max() <= self.config.max_size:
-                place = fleet.place[k]
-                fleet.reach[k] = np.maximum(fleet.reach[k], np.maximum(place - low, high - place) + 2)
 
     def _is_object(self, region: Region) -> bool:
         """True for a region of a fitting size that is not the trail of an object that passed lately."""
@@ -148,3 +159,13 @@ class Tracker:
 def _pixels(low: Array, high: Array) -> tuple[slice, slice]:
     (x0, y0), (x1, y1) = np.maximum(low, 0).astype(int), np.maximum(high, 0).astype(int) + 1
     return slice(y0, y1), slice(x0, x1)
+
+
+@compiled
+def _stamp(covered: Any, state: Any, half: Any, silent: Any, frame: int) -> None:
+    """Note on the pixels of each target that was seen just now in which frame that was."""
+    for k in range(len(state)):
+        if silent[k] == 0:
+            x0, y0 = int(max(state[k, 0] - half[k, 0], 0.0)), int(max(state[k, 1] - half[k, 1], 0.0))
+            x1, y1 = int(max(state[k, 0] + half[k, 0], 0.0)) + 1, int(max(state[k, 1] + half[k, 1], 0.0)) + 1
+            covered[y0:y1, x0:x1] = frame

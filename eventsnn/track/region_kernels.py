@@ -1,0 +1,124 @@
+"""What ``RegionDetector`` does on a CPU, compiled: map, background, receptive field, connected regions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eventsnn.jit import compiled
+
+
+@compiled
+def collect(cells: Any, decay: float, x: Any, y: Any, seen: Any, pool: int, most: int) -> bool:
+    """Let the map ``cells [H, W]`` fade and add events, at most so many of a pixel; False if one is off the sensor.
+
+    ``seen [height, width]`` is zero before and after.
+    """
+    height, width = seen.shape
+    for i in range(len(x)):
+        if not (0 <= x[i] < width and 0 <= y[i] < height):
+            return False
+    for row in range(cells.shape[0]):
+        for column in range(cells.shape[1]):
+            cells[row, column] *= decay
+    for i in range(len(x)):
+        if seen[y[i], x[i]] < most:
+            seen[y[i], x[i]] += 1
+            cells[y[i] // pool, x[i] // pool] += 1
+    for i in range(len(x)):
+        seen[y[i], x[i]] = 0
+    return True
+
+
+@compiled
+def background(cells: Any, block: int) -> float:
+    """The median over whole blocks of their means, of two middle ones the lower."""
+    height, width = cells.shape[0] // block, cells.shape[1] // block
+    sums = np.zeros((height, width))
+    for row in range(height * block):
+        for column in range(width * block):
+            sums[row // block, column // block] += cells[row, column]
+    means = np.sort(sums.ravel()) / block**2
+    middle: float = means[(len(means) - 1) // 2]
+    return middle
+
+
+@compiled
+def smooth(cells: Any, mean: Any, taps: Any, factor: Any) -> Any:
+    """``factor`` times the map less its mean, convolved with ``taps [2 r + 1]`` along both axes; 0 outside."""
+    height, width = cells.shape
+    r = len(taps) // 2
+    down = np.zeros((height, width + 2 * r), np.float32)
+    for row in range(height):
+        into = down[row, r : r + width]
+        for k in range(max(0, r - row), min(2 * r + 1, height + r - row)):
+            source, tap = cells[row + k - r], taps[k]
+            for column in range(width):
+                into[column] += tap * (source[column] - mean)
+    z = np.zeros((height, width), np.float32)
+    for row in range(height):
+        into = z[row]
+        for k in range(2 * r + 1):
+            source, tap = down[row, k : k + width], taps[k] * factor
+            for column in range(width):
+                into[column] += tap * source[column]
+    return z
+
+
+@compiled
+def outline(z: Any, cells: Any, edge: float, least: float) -> Any:
+    """Connected regions of z above ``edge`` that reach ``least``: ``[n, 6]``, corners of the 5 % and 95 % quantiles of
+    the map along x and y (x and y of the low one, of the high one), cells with events, largest z.
+    """
+    height, width = z.shape
+    new, queue = np.empty((height, width), np.bool_), np.empty(height * width, np.int64)
+    for row in range(height):
+        for column in range(width):
+            new[row, column] = z[row, column] > edge
+    found = []
+    for start in range(height * width):
+        if not new[start // width, start % width]:
+            continue
+        queue[0], size, at, peak = start, 1, 0, -np.inf
+        new[start // width, start % width] = False
+        while at < size:
+            row, column = queue[at] // width, queue[at] % width
+            at, peak = at + 1, max(peak, z[row, column])
+            for y in range(max(row - 1, 0), min(row + 2, height)):
+                for x in range(max(column - 1, 0), min(column + 2, width)):
+                    if new[y, x]:
+                        new[y, x] = False
+                        queue[size] = y * width + x
+                        size += 1
+        if peak < least:
+            continue
+        across, along, filled = np.zeros(width), np.zeros(height), 0
+        for k in range(size):
+            row, column = queue[k] // width, queue[k] % width
+            across[column] += cells[row, column]
+            along[row] += cells[row, column]
+            filled += cells[row, column] > 0
+        region = np.empty(6)
+        region[0], region[2] = _quantiles(across)
+        region[1], region[3] = _quantiles(along)
+        region[4], region[5] = filled, peak
+        found.append(region)
+    result = np.empty((len(found), 6))
+    for k in range(len(found)):
+        result[k] = found[k]
+    return result
+
+
+@compiled
+def _quantiles(weight: Any) -> tuple[int, int]:
+    """Cells where 5 % and 95 % of the weight along a line are reached."""
+    total, share, low, high = max(weight.sum(), 1e-12), 0.0, -1, len(weight) - 1
+    for k in range(len(weight)):
+        share += weight[k] / total
+        if low < 0 and share >= 0.05:
+            low = k
+        if share >= 0.95:
+            high = k
+            break
+    return max(low, 0), high

@@ -46,11 +46,12 @@ class Card:
     """A dataset: source, licence, citation, files with checksums, sensor, classes, splits, reader.
 
     ``sensor`` is ``(width, height)`` in px, for spikes ``(channels, 1)``; ``classes`` are in the order of the targets
-    (none: ``target`` says what the targets are); ``splits`` maps each part to its official number of samples, None
-    where it is not stated; ``fractions`` are the parts of our own fixed split where there is no official one.
-    ``layout`` shows the files as they lie on disk, ``folder`` is the folder that tonic keeps them in. ``index`` lists
-    the entries of a tree, ``read`` gives the events of one, ``truth`` its target and ``names`` the classes where those
-    stand in a file.
+    (none: ``target`` says what the targets are); ``licence`` is "not stated" where the authors' page has none,
+    "unknown" or "unconfirmed" where we saw no page that tells: look there before you pass data on. ``splits`` maps each
+    part to its official number of samples, None where it is not stated; ``fractions`` are the parts of our own fixed
+    split where there is no official one. ``layout`` shows the files as they lie on disk, ``folder`` is the folder that
+    tonic keeps them in. ``index`` lists the entries of a tree, ``read`` gives the events of one, ``truth`` its target
+    and ``names`` the classes where those stand in a file.
     """
 
     name: str

@@ -57,6 +57,8 @@ def pack(dataset: Dataset, path: str | os.PathLike[str], *, target: Callable[[An
     }
     if not final.parent.is_dir():
         raise FileNotFoundError(f"{final.parent}: there is no such folder to write {final.name} to")
+    if final.is_dir():
+        raise IsADirectoryError(f"{final} is a folder; give the name of the file to write")
     with _alone(final.parent):
         if not (final.is_file() and _describes(final, about)):
             _write(dataset, final, about, target)

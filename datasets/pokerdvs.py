@@ -1,7 +1,8 @@
 """POKER-DVS: the pips of playing cards that are flicked past a DVS128 in some 20 ms.
 
-Two editions are read: tonic's, arrays with a split, and cut-out AEDAT 2 recordings named after their suit. Addresses in
-these count from the upper left, other than in recordings of the whole chip, whose order the AEDAT reader restores.
+Two editions are read: tonic's, arrays with a split, and the authors' 131 cut-out AEDAT 2 recordings, named after
+their suit. Addresses in these count from the upper left, other than in recordings of the whole chip, whose order the
+AEDAT reader restores.
 """
 
 from __future__ import annotations
@@ -38,12 +39,13 @@ CARD = Card(
     title="POKER-DVS",
     about="pips of playing cards flicked past a DVS128, 20 ms",
     home="http://www2.imse-cnm.csic.es/caviar/POKERDVS.html",
-    licence="not stated; see the home page",
+    licence="free for non-commercial use, naming the source",
     citation="Serrano-Gotarredona and Linares-Barranco, Poker-DVS and MNIST-DVS, 2015",
     sensor=_SENSOR,
     classes=("club", "heart", "diamond", "spade"),
     splits={"train": None, "test": None},
     fractions={"train": 0.8, "test": 0.2},
+    total=131,
     files=(
         File("pips_train.tar.gz", "", "412bcfb96826e4fcb290558e8c150aae", "train"),
         File("pips_test.tar.gz", "", "eef2bf7d0d3defae89a6fa98b07c17af", "test"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 
@@ -38,13 +39,23 @@ cards: Mapping[str, Card] = MappingProxyType({name: import_module(f".{name}", __
 
 
 def card_of(name: str) -> Card:
-    """The card of that name, whatever its case and hyphens. Raises ValueError, which lists them, if there is none.
+    """The card of that name, whatever its case and hyphens.
+
+    Raises ValueError, which tells the nearest name and all there are, if there is none.
 
     >>> card_of("N-MNIST").title
     'N-MNIST'
+    >>> card_of("DVS128 Gestures")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: no dataset is called 'DVS128 Gestures'; did you mean 'dvsgesture'? There are nmnist, dvsgesture, ...
     """
-    plain = "".join(letter for letter in name.lower() if letter.isalnum())
-    for card in cards.values():
-        if plain in (card.name, "".join(letter for letter in card.title.lower() if letter.isalnum())):
-            return card
-    raise ValueError(f"no dataset is called {name!r}; there are {', '.join(cards)}")
+    known = {_plain(each): card for card in cards.values() for each in (card.title, card.name)}
+    if _plain(name) in known:
+        return known[_plain(name)]
+    near = get_close_matches(_plain(name), known, 1)
+    hint = f"; did you mean {known[near[0]].name!r}? There" if near else "; there"
+    raise ValueError(f"no dataset is called {name!r}{hint} are {', '.join(cards)}")
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())

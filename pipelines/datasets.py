@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Annotated, Literal
 
 import numpy as np
@@ -39,19 +41,29 @@ class Config:
     """Download the files if they are not there."""
 
 
-def table() -> str:
-    """The cards, one a line.
+def table(width: int = 200) -> str:
+    """The cards in a table no wider than that, if it can be: the last two columns are broken into lines.
 
     >>> print(table().splitlines()[2])  # doctest: +ELLIPSIS
     nmnist       N-MNIST         34x34         10       train 60,000, test 10,000...
+    >>> max(map(len, table(80).splitlines())) <= 80
+    True
     """
-    head = ("name", "dataset", "sensor", "classes", "official samples", "licence")
+    head = ("name", "dataset", "sensor", "classes", "samples", "licence")
     rows = [(c.name, c.title, _size(c), str(len(c.classes) or "-"), _counts(c), c.licence) for c in cards.values()]
-    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head) - 1)]
-    lines = [head, tuple("-" * width for width in [*widths, len(head[-1])]), *rows]
-    return "\n".join(
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]) for row in lines
-    )
+    if width < 100:  # the names tell the datasets too
+        head, *rows = ((row[0], *row[2:]) for row in [head, *rows])
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    room = max(width - sum(widths[:-2]) - 2 * (len(widths) - 1), 24)
+    if sum(widths[-2:]) > room:
+        licence = min(widths[-1], room // 2)
+        widths[-2:] = room - licence, licence
+    lines = []
+    for row in [head, tuple("-" * w for w in widths), *rows]:
+        cells = [wrap(cell, w, break_on_hyphens=False) or [""] for cell, w in zip(row, widths, strict=True)]
+        for parts in zip_longest(*cells, fillvalue=""):
+            lines.append("  ".join(part.ljust(w) for part, w in zip(parts, widths, strict=True)).rstrip())
+    return "\n".join(lines)
 
 
 def _size(card: Card) -> str:
@@ -62,7 +74,7 @@ def _counts(card: Card) -> str:
     known = ", ".join(f"{split} {count:,}" for split, count in card.splits.items() if count)
     total = f"{card.total:,}" if card.total else "not stated"
     ours = ", ".join(f"{part} {share:.0%}" for part, share in card.fractions.items())
-    return (known or total) + (f" (fixed split: {ours})" if ours else "")
+    return f"{total} (no official split; fixed: {ours})" if ours else known or total
 
 
 def facts(card: Card) -> str:
@@ -143,7 +155,7 @@ def _raster(spikes: Events) -> Image:
 def run(config: Config) -> Path | None:
     """Print the table, or print a card and write the picture; returns its path."""
     if config.action == "list":
-        print(table())
+        print(table(get_terminal_size((200, 24)).columns))
         return None
     if not config.name:
         raise ValueError(f"name the dataset to show, one of {', '.join(cards)}")

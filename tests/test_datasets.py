@@ -600,6 +600,8 @@ def test_official_counts_where_the_files_are():
 def test_names_that_do_not_exist(tmp_path):
     with pytest.raises(ValueError, match="no dataset is called 'imagenet'; there are nmnist"):
         load("imagenet", tmp_path)
+    with pytest.raises(ValueError, match=r"no dataset is called 'N-MNST'; did you mean 'nmnist'\? There are nmnist, "):
+        load("N-MNST", tmp_path)
     with pytest.raises(ValueError, match="no split 'valid'; there are train, test"):
         load("nmnist", tmp_path, "valid")
 
@@ -905,6 +907,14 @@ def test_batches_that_cannot_be(settings, message, small, tmp_path):
         Packed.open(pack(small, tmp_path / "train")).batches(**settings)
 
 
+def test_places_that_nothing_can_be_packed_to(small, tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder; give the name of the file"):
+        pack(small, tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no such folder to write train to"):
+        pack(small, tmp_path / "no" / "train")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_interrupted_packing_goes_on(small, tmp_path, monkeypatch):
     monkeypatch.setattr("eventsnn.datasets.packing._EVENTS_AT_ONCE", 60)
     whole = repeated(small, 12)
@@ -1020,12 +1030,22 @@ def test_batches_on_a_gpu_are_those_of_the_cpu(small, tmp_path):
 # the command
 
 
-def test_the_table_lists_every_card(capsys):
+def test_a_narrow_terminal_gets_a_narrow_table(capsys, monkeypatch):
+    for width in ("80", "110"):
+        monkeypatch.setenv("COLUMNS", width)
+        assert main(["datasets"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= int(width)
+        assert [line.split()[0] for line in lines[2:] if line[0] != " "] == NAMES
+
+
+def test_the_table_lists_every_card(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     assert main(["datasets"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[2:]] == NAMES
     caltech = lines[NAMES.index("ncaltech101") + 2]
-    assert "N-Caltech101    240x180       101      8,709 (fixed split: train 90%, test 10%)" in caltech
+    assert "N-Caltech101    240x180       101      8,709 (no official split; fixed: train 90%, test 10%)" in caltech
 
 
 @pytest.mark.parametrize(("name", "cells"), [("nmnist", 3), ("shd", 3), ("cifar10dvs", 18), ("dsec", 2)])

@@ -106,6 +106,12 @@ def report(source: Path, stem: Path) -> None:
             f"| {name} | {column(name, 'weights')[0]:,} | {', '.join(f'{v:.2f}' for v in mean)} | {mean.mean():.2f} "
             f"| {median.mean():.2f} | {rates if name.startswith('LIF') else ''} | {seconds.mean():.1f} |"
         )
+    steps = list(first["curve"])
+    lines += ["", "| error after so many iterations (64 clips) | " + " | ".join(steps) + " |"]
+    lines.append("|---" + "|--:" * len(steps) + "|")
+    for name in models:
+        curves = column(name, "curve")
+        lines.append(f"| {name} | " + " | ".join(f"{np.mean([c[k] for c in curves]):.2f}" for k in steps) + " |")
     figure, panels = pyplot.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
     for key, title, panel in zip(axes, ("speed along each axis [px/frame]", "diameter [px]"), panels, strict=True):
         values: Any = axes[key]

@@ -111,8 +111,8 @@ class Clips(NamedTuple):
 
     def take(self, part: slice) -> Clips:
         """Some of the clips."""
-        first, last = (tuple(column[:, part] for column in self[:3]), tuple(column[part] for column in self[3:5]))
-        return Clips(*first, *last, self.image)
+        frames, centre, size = (column[:, part] for column in self[:3])
+        return Clips(frames, centre, size, self.speed_class[part], self.size_class[part], self.image)
 
 
 def clips(scenes: ShapesConfig, n: int, seed: int, first: int, device: torch.device | str) -> Clips:
@@ -290,9 +290,7 @@ def run(config: Config) -> Path:
         warnings.warn(text, stacklevel=1)
     with whole(config.out / "report.json") as part:
         part.write_text(json.dumps({"errors": errors._asdict(), "training": _settings(config)}, indent=1) + "\n")
-    print(
-        f"held-out clips: {errors.mean:.2f} px on average (always saying the centre: {errors.centre_guess:.2f} px)"
-    )
+    print(f"held-out clips: {errors.mean:.2f} px on average (always saying the centre: {errors.centre_guess:.2f} px)")
     print(f"results in {config.out}")
     return config.out
 

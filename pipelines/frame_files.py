@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 import torch
 
+from eventsnn.frames.cells import fits
+
 Write = Callable[[int, torch.Tensor], None]
 
 
@@ -33,6 +35,15 @@ def _together(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[
     times: list[int] = []
 
     def keep(begin: int, frame: torch.Tensor) -> None:
+        if frames and len(frames) % 64 == 0:  # they are stacked in the end
+            try:
+                fits((2 * len(frames), *frame.shape), dtype, frame.device)
+            except MemoryError:
+                size = frames[0].nbytes * len(frames) / 2**30
+                raise MemoryError(
+                    f"{len(frames):,} frames of {size:,.1f} GiB, and more to come, do not fit memory; write "
+                    "HDF5 or .npy, which grow on the disk"
+                ) from None
         frames.append(frame)
         times.append(begin)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -50,10 +51,9 @@ class Config(Cleaning, Reading):
 
 def run(config: Config) -> Path:
     """Write the video; each picture shows the events since the one before."""
-    if config.fps <= 0:
-        raise ValueError(f"fps must be positive, got {config.fps}")
-    if config.slowdown is not None and config.slowdown <= 0:
-        raise ValueError(f"slowdown must be positive, got {config.slowdown}")
+    for name, value in (("fps", config.fps), ("slowdown", config.slowdown)):
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} must be positive and finite, got {value}")
     with config.opened(config.recording) as recording, whole(config.out) as path:
         facts = survey(recording, recording.sensor)
         slowdown = config.slowdown or max(1.0, 5e6 / max(facts.duration, 1))

@@ -486,6 +486,17 @@ def test_a_stream_in_pieces_equals_the_whole(name):
         torch.testing.assert_close(made(to_structured(events)).to_dense(), expected)
 
 
+def test_a_voxel_grid_has_points_in_a_stream_too():
+    with pytest.raises(ValueError, match="n_bins must lie between 1 and"):
+        list(frames.ToVoxelGrid(SENSOR, n_time_bins=0).stream([recording(9, 1)], dt=100))
+
+
+def test_fine_bins_cost_no_memory_where_nothing_happens():
+    events = Events([0, 7, 10**15], [0, 1, 2], [0, 0, 0], [1, 0, 1], sensor=SENSOR)
+    for asked in ({"dt": 1}, {"dt": 2, "overlap": 1}, {"n_bins": 10**15 + 1}):
+        assert frames.to_sparse(events, **asked).values().sum() == 3 + ("overlap" in asked)
+
+
 def test_windows_of_a_voxel_grid_and_of_an_averaged_surface():
     events = recording(200, 1)
     grids = [grid for _, grid in frames.ToVoxelGrid(SIZE, 3).stream([events[:70], events[70:]], dt=300)]
@@ -536,7 +547,8 @@ def test_windows_by_number_and_with_overlap_do_not_depend_on_the_cuts(events, co
         ({"count": 0}, "at least 1 event"),
         ({"dt": 5, "overlap": 5}, "overlap must lie in 0..4"),
         ({"count": 5, "start": 0}, "start with the first event"),
-        ({"n_bins": 3}, "from start to stop|needs start and stop"),
+        ({"n_bins": 3}, "need its start and stop"),
+        ({"n_bins": 6, "start": 0, "stop": 5}, "between 1 and the 5 us"),
     ],
 )
 def test_windows_that_cannot_be(arguments, message):

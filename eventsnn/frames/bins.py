@@ -60,13 +60,18 @@ class Bins:
         from .kernels import fill
 
         begin, end = packed.begin, packed.end
+        limits = self.checked(packed)
+        lows, highs = (np.empty((self.n, len(packed)), np.int64) for _ in "ab")
+        fill(lows, highs, packed.events.t, begin, end, *limits, self.window, self.stride, self.parts, self.ordered)
+        return lows, highs
+
+    def checked(self, packed: Packed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The ``limits``. Raises ValueError where a recording is too short for so many parts."""
         limits = self.limits(packed)
         short = limits[1][(limits[1] > 0) & (limits[1] < self.n)]
         if self.parts and len(short):
             raise ValueError(_too_many(self.n, int(short[0]), self.ordered))
-        lows, highs = (np.empty((self.n, len(packed)), np.int64) for _ in "ab")
-        fill(lows, highs, packed.events.t, begin, end, *limits, self.window, self.stride, self.parts, self.ordered)
-        return lows, highs
+        return limits
 
     def limits(self, packed: Packed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where d is 0 and how far it reaches, ``[B]`` each; NumPy columns in order."""

@@ -78,7 +78,7 @@ class Representation:
         those that the representation has. An event that comes late, after its window has closed, counts at the begin of
         the open one. Raises ValueError where the windows are not told: a number of bins needs ``start`` and ``stop``.
         """
-        known = {} if self.points else {key: value for key, value in self.time.items() if key in _WINDOWS}
+        known = {} if self.points is not None else {key: value for key, value in self.time.items() if key in _WINDOWS}
         if any(key in time for key in ("dt", "count", "n_bins")):
             known = {key: value for key, value in known.items() if key not in ("dt", "count", "n_bins", "overlap")}
         time = {**known, **time}
@@ -104,7 +104,7 @@ class Representation:
     def _window(self, window: Events, begin: int, length: int, state: dict[str, torch.Tensor]) -> torch.Tensor:
         """The tensor of one window; ``state`` is what is carried to the next."""
         settings = {"sensor": self.sensor, **self.settings}
-        if self.points:
+        if self.points is not None:
             return self.function(window, n_bins=self.points, start=begin, duration=length, **settings)
         return self.function(window, n_bins=1, start=begin, duration=length, **settings)[0]
 

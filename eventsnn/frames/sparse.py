@@ -80,17 +80,32 @@ def stamps_of(packed: Packed) -> torch.Tensor:
 
 
 def places(packed: Packed, wanted: Bins, grid: Cells) -> tuple[torch.Tensor, ...]:
-    """Frame, recording, cell, sign and position of each event in each bin that it falls in, by frames."""
+    """Frame, recording, cell, sign and position of each event in each bin that it falls in, in order within a bin."""
     if not packed.is_sorted:
         raise ValueError(UNSORTED)
     at, recording, cell, sign = located(packed, grid)
-    host = packed.numpy()
-    low, high = (torch.from_numpy(v).to(at.device) for v in wanted.ranges(host))  # [T, B]
-    lengths = (high - low).flatten()
-    frame = torch.repeat_interleave(lengths)
-    local = torch.arange(len(frame), device=at.device) - (lengths.cumsum(0) - lengths)[frame]
-    where = low.flatten()[frame] + local  # positions in the columns
-    batch = max(len(packed), 1)
-    begin, sizes = (torch.as_tensor(v) for v in (packed.begin, packed.lengths))
-    which = (sizes.cumsum(0) - sizes)[frame % batch] + where - begin[frame % batch]  # positions among the located
-    return frame // batch, recording[which], cell[which], sign[which], where
+    origin, reach = (torch.as_tensor(v, device=at.device)[recording] for v in wanted.checked(packed.numpy()))
+    place = at - torch.as_tensor(packed.begin)[recording] if wanted.ordered else stamps_of(packed)[at]
+    since = place - origin
+    if wanted.parts:
+        latest, reached = _part(since, reach, wanted.n), 1
+    else:
+        latest = since.div(wanted.stride, rounding_mode="floor")
+        reached = -(-wanted.window // wanted.stride)
+    found = []
+    for back in range(reached):
+        frame = latest - back
+        held = (since >= 0) & (since < reach) & (frame >= 0) & (frame < wanted.n)
+        if not wanted.parts:
+            held &= since - frame * wanted.stride < wanted.window
+        which = held.nonzero()[:, 0]
+        found.append((frame[which], recording[which], cell[which], sign[which], at[which]))
+    return tuple(torch.cat(column) for column in zip(*found, strict=True))
+
+
+def _part(since: torch.Tensor, span: torch.Tensor, n: int) -> torch.Tensor:
+    """``since n / span`` rounded down: an estimate in float64, set right by whole numbers."""
+    span = span.clamp(min=1)
+    part = (since.double() * n / span).long()
+    rest = since * n - part * span  # small, also where the products wrap around
+    return part + (rest >= span).long() - (rest < 0).long()

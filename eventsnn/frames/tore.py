@@ -56,7 +56,9 @@ def to_tore(
     fits((wanted.n, *shape[:1], k * grid.shape[0], *grid.shape[1:]), dtype, device)
     if fifo is None:
         fifo = torch.full((*shape, k), NEVER, device=device)
-    frame, recording, cell, _, where = places(batch, wanted, grid)
+    columns = places(batch, wanted, grid)
+    order = columns[0].argsort(stable=True)
+    frame, recording, cell, _, where = (column[order] for column in columns)
     stamps = stamps_of(batch)[where]
     ends = torch.as_tensor(wanted.times(batch, 1), device=device)
     size = shape[1] * shape[2] * shape[3]

@@ -58,10 +58,10 @@ def spans(
     if count is not None and (start is not None or stop is not None):
         raise ValueError("windows of count events start with the first event; start and stop go with times")
     if n_bins is not None:
-        if start is None or stop is None or not 0 < n_bins <= stop - start:
-            raise ValueError(
-                f"n_bins, from 1 to the us of the span, needs start and stop, got {n_bins}, {start}, {stop}"
-            )
+        if start is None or stop is None:
+            raise ValueError(f"n_bins parts of a stream need its start and stop, got {start} and {stop}")
+        if not 0 < n_bins <= stop - start:
+            raise ValueError(f"n_bins must lie between 1 and the {stop - start:,} us of the span, got {n_bins:,}")
         return _cut(chunks, start, lambda k: -(-k * (stop - start) // n_bins), 0, n_bins, False)
     length = microseconds(dt) if dt is not None else int(count or 0)
     if length <= 0:

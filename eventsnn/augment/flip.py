@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -12,7 +13,24 @@ from .batch import Batch
 
 
 @dataclass(frozen=True)
-class RandomFlipLR(Augmentation):
+class _Mirror(Augmentation):
+    """One axis turned round, with probability ``p`` a recording."""
+
+    sensor_size: Sequence[int] | None = None
+    p: float = 0.5
+    axis: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        check_ratio("p", self.p)
+
+    def _apply(self, batch: Batch) -> Batch:
+        sensor = batch.sensor(self.sensor_size)
+        place, side = getattr(batch.events, self.axis), sensor["xy".index(self.axis)]
+        turned = torch.where(batch.chosen(self.p), side - 1 - place, place)
+        return batch.replaced(**{self.axis: turned}, sensor=sensor)
+
+
+class RandomFlipLR(_Mirror):
     """Left and right exchanged, x -> width - 1 - x, with probability ``p`` a recording.
 
     >>> from eventsnn import Events
@@ -20,20 +38,10 @@ class RandomFlipLR(Augmentation):
     array([6], dtype=int16)
     """
 
-    sensor_size: Sequence[int] | None = None
-    p: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_ratio("p", self.p)
-
-    def _apply(self, batch: Batch) -> Batch:
-        width, height = batch.sensor(self.sensor_size)
-        x = torch.where(batch.chosen(self.p), width - 1 - batch.events.x, batch.events.x)
-        return batch.replaced(x=x, sensor=(width, height))
+    axis = "x"
 
 
-@dataclass(frozen=True)
-class RandomFlipUD(Augmentation):
+class RandomFlipUD(_Mirror):
     """Top and bottom exchanged, y -> height - 1 - y, with probability ``p`` a recording.
 
     >>> from eventsnn import Events
@@ -41,16 +49,7 @@ class RandomFlipUD(Augmentation):
     array([3], dtype=int16)
     """
 
-    sensor_size: Sequence[int] | None = None
-    p: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_ratio("p", self.p)
-
-    def _apply(self, batch: Batch) -> Batch:
-        width, height = batch.sensor(self.sensor_size)
-        y = torch.where(batch.chosen(self.p), height - 1 - batch.events.y, batch.events.y)
-        return batch.replaced(y=y, sensor=(width, height))
+    axis = "y"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from eventsnn.filters import hot_pixels
 
 from .reading import Reading
 
+_PAUSE = 10_000_000
+
 
 @dataclass(frozen=True)
 class Config(Reading):
@@ -41,6 +43,8 @@ class Survey:
     sensor: tuple[int, int]
     inferred: bool
     counts: NDArray[np.int64]
+    pauses: int = 0
+    """Time in gaps of more than ten seconds."""
 
     @property
     def duration(self) -> int:
@@ -65,7 +69,7 @@ def survey(chunks: Iterable[Events], sensor: tuple[int, int] | None = None) -> S
     (3, 2, 40, 1, (4, 3))
     """
     counts = np.zeros((1, 1) if sensor is None else sensor[::-1], np.int64)
-    events = on = steps_back = largest_gap = 0
+    events = on = steps_back = largest_gap = pauses = 0
     first: int | None = None
     last = previous = 0
     for chunk in chunks:
@@ -74,7 +78,7 @@ def survey(chunks: Iterable[Events], sensor: tuple[int, int] | None = None) -> S
         first, previous = (int(chunk.t[0]),) * 2 if first is None else (first, previous)
         steps = np.diff(chunk.t, prepend=previous)
         steps_back += int((steps < 0).sum())
-        largest_gap = max(largest_gap, int(steps.max()))
+        largest_gap, pauses = max(largest_gap, int(steps.max())), pauses + int(steps[steps > _PAUSE].sum())
         first, last, previous = min(first, int(chunk.t.min())), max(last, int(chunk.t.max())), int(chunk.t[-1])
         events, on = events + len(chunk), on + int(chunk.p.sum())
         side = max(int(chunk.x.max()), int(chunk.y.max())) + 1
@@ -86,7 +90,7 @@ def survey(chunks: Iterable[Events], sensor: tuple[int, int] | None = None) -> S
         used = [int(np.flatnonzero(counts.any(axis)).max(initial=0)) + 1 for axis in (0, 1)]
         sensor = used[0], used[1]
         counts = counts[: sensor[1], : sensor[0]]
-    return Survey(events, on, first or 0, last, steps_back, largest_gap, sensor, inferred, counts)
+    return Survey(events, on, first or 0, last, steps_back, largest_gap, sensor, inferred, counts, pauses)
 
 
 def run(config: Config) -> Survey:

@@ -6,45 +6,35 @@ filter -> tracks. Nothing is trained.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import av
-import numpy as np
 import torch
 import tyro
-from numpy.typing import NDArray
-from tqdm import tqdm
 
-from eventsnn.draw import Overlay, Trajectories, caption, picture, save, zoom_for
+import eventsnn.io
 from eventsnn.events import Events, microseconds, show_duration
-from eventsnn.filters import BackgroundActivityFilter
-from eventsnn.frames import windows
 from eventsnn.io.atomic import whole
-from eventsnn.track import STATES, Row, Tracker, TrackerConfig, Tracks
-from eventsnn.track.fleet import LOOKBACK
+from eventsnn.io.waiting import until_idle
+from eventsnn.track import Tracker, TrackerConfig, Tracks
 from eventsnn.track.learned import LearnedTracker
-from eventsnn.track.records import COLUMNS, as_mot, as_text
-from eventsnn.video import Video
 
 from .info import Survey, survey
+from .interrupting import noticed
 from .reading import Reading
+from .track_files import Plan, Summary, encodes, write
+from .track_stream import stream
 
 _LADDER = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
 _EVENTS_PER_WINDOW = 700
 
 _HEAD = 20_000
-_CLIP_SECONDS = 5.0
-_LATENCIES = np.geomspace(1e-2, 1e5, 331).round(3)  # [ms], 5 % apart
+_LONG = 2**62
 
 
 @dataclass(frozen=True)
@@ -71,18 +61,10 @@ class Config(Reading):
     """Where maps and receptive fields are computed: cpu, cuda, ..."""
     video: bool = True
     """Draw tracks.mp4."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One window after tracking: its number from 1, its end, its events, and its rows of ``Tracks``."""
-
-    number: int
-    end_us: int
-    events: Events
-    rows: tuple[Row, ...]
-    spent: float = 0.0
-    """Seconds from having the window's events to having its tracks."""
+    follow: bool = False
+    """Track a file that is still being written, as it grows; window length and sensor are settled by its start."""
+    patience: str = "10s"
+    """How long a file that is followed may stay as it is before it counts as complete."""
 
 
 def choose_dt(rate: float, duration: int) -> int:
@@ -97,42 +79,6 @@ def choose_dt(rate: float, duration: int) -> int:
     return min(_LADDER, key=lambda dt: abs(math.log(dt / max(wanted, 1))))
 
 
-def stream(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: int) -> Iterator[Frame]:
-    """Frames of a stream of events, one for each window of ``tracker.dt_us`` from ``start_us`` on.
-
-    Frames come some windows late, because a track that is confirmed brings its rows since birth with it. The result
-    does not depend on how the stream is cut into chunks.
-    """
-    clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us, late="hold")
-    waiting: deque[tuple[int, int, Events, dict[int, Row], float]] = deque()
-
-    def frame() -> Frame:
-        number, end, events, rows, spent = waiting.popleft()
-        return Frame(number, end, events, tuple(rows[key] for key in sorted(rows)), spent)
-
-    for begin, events in windows(chunks, tracker.dt_us, start=start_us):
-        end, since = begin + tracker.dt_us, time.perf_counter()
-        rows = tracker.update(clean(events), end)
-        waiting.append((tracker.frame, end, events, {}, time.perf_counter() - since))
-        for row in rows:
-            behind = tracker.frame - row[0]
-            if behind < len(waiting):
-                waiting[-1 - behind][3][row[2]] = row
-        if len(waiting) > LOOKBACK:
-            yield frame()
-    while waiting:
-        yield frame()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is settled before the first window."""
-
-    tracker: Tracker | LearnedTracker
-    start_us: int
-    facts: Survey
-
-
 def plan(facts: Survey, config: Config) -> Plan:
     """Window length and tracker for a recording. Raises ValueError for settings that cannot be."""
     try:
@@ -141,7 +87,9 @@ def plan(facts: Survey, config: Config) -> Plan:
         raise ValueError(f"no device is called {config.device!r}; there are cpu, cuda, cuda:1, ...") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {config.device}: this machine has no CUDA device, or torch was built without CUDA")
-    dt = choose_dt(facts.rate, facts.duration) if config.dt == "auto" else microseconds(config.dt)
+    active = facts.duration - facts.pauses
+    rate = facts.events / active * 1e6 if active else 0.0
+    dt = choose_dt(rate, _LONG if config.follow else active) if config.dt == "auto" else microseconds(config.dt)
     if dt <= 0:
         raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
     largest = max(*facts.sensor, 2 * config.min_size) if config.max_size is None else config.max_size
@@ -155,7 +103,7 @@ def plan(facts: Survey, config: Config) -> Plan:
         if config.tracker == "learned"
         else Tracker(facts.sensor, dt, constants, device)
     )
-    return Plan(tracker, facts.first // dt * dt, facts)
+    return Plan(tracker, facts.first // dt * dt, facts, not config.follow)
 
 
 def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tracks:
@@ -174,18 +122,32 @@ def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tr
         with config.opened(source) as recording:
             facts = survey(recording, recording.sensor)
             return _collect(recording, plan(facts, config))
-    chunks = iter([source] if isinstance(source, Events) else source)
-    head: list[Events] = []
+    facts, chunks = _begun([source] if isinstance(source, Events) else source)
+    return _collect(chunks, plan(facts, Config(Path(), **settings)))
+
+
+def _begun(source: Iterable[Events], sensor: tuple[int, int] | None = None) -> tuple[Survey, Iterable[Events]]:
+    """What the first events of a stream say, and the stream with them."""
+    chunks, head = iter(source), list[Events]()
     while sum(map(len, head)) < _HEAD and (chunk := next(chunks, None)) is not None:
         head.append(chunk)
     known = Events.concatenate(head).numpy()[:_HEAD]
-    settled = plan(survey([known], known.sensor), Config(Path(), **settings))
-    return _collect(chain(head, chunks), settled)
+    return survey([known], sensor or known.sensor), chain(head, chunks)
 
 
 def _collect(chunks: Iterable[Events], settled: Plan) -> Tracks:
     frames = stream(chunks, settled.tracker, settled.start_us)
     return Tracks.of(row for frame in frames for row in frame.rows)
+
+
+def _surveyed(
+    recording: eventsnn.io.Recording, config: Config, stopped: Callable[[], bool]
+) -> tuple[Survey, Iterable[Events]]:
+    """Facts and events of a recording; of a growing one, what its start says and what comes until ``stopped``."""
+    if not config.follow:
+        return survey(takewhile(lambda _: not stopped(), recording), recording.sensor), recording
+    grows = until_idle(str(config.recording), microseconds(config.patience))
+    return _begun(recording.follow(wait=lambda: not stopped() and grows()), recording.sensor)
 
 
 def run(config: Config) -> Path:
@@ -195,148 +157,44 @@ def run(config: Config) -> Path:
     ``"partial": true``.
     """
     out = config.out or Path(config.recording.name + ".tracks")
-    with config.opened(config.recording) as recording:
-        facts = survey(recording, recording.sensor)
+    with noticed() as stopped, config.opened(config.recording) as recording:
+        facts, chunks = _surveyed(recording, config, stopped)
+        if stopped() and not config.follow:
+            raise KeyboardInterrupt
         settled = plan(facts, config)
         if facts.inferred:
             print(f"the file does not name its sensor; {facts.sensor[0]}x{facts.sensor[1]} is inferred from the events")
         with whole(out) as folder:
             folder.mkdir()
-            summary = _write(recording, settled, folder, video=config.video and _encodes())
-            (folder / "report.json").write_text(json.dumps(summary.report(settled, config), indent=1) + "\n")
-    spans = summary.spans
+            summary = write(chunks, settled, folder, stopped, video=config.video and encodes())
+            report = summary.report(settled, config.recording, config.device)
+            (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     if summary.partial:
         until = show_duration(summary.end_us - settled.start_us)
         raise KeyboardInterrupt(f"interrupted: {out} holds the tracks of the first {until}, marked as partial")
-    if not spans:
-        print("no object moved: what there is looks like noise, or is smaller or larger than --min-size and --max-size")
-    things = "object" if len(spans) == 1 else "objects"
-    print(
-        f"{len(spans)} {things} in {show_duration(facts.duration)}, windows of {show_duration(settled.tracker.dt_us)}"
-    )
-    for number, (frames, first, last) in sorted(spans.items()):
-        since, until = (show_duration(us - settled.start_us) for us in (first, last))
-        print(f"  id {number}: {frames} windows, {since} to {until}")
+    _tell(summary, settled)
     print(f"results in {out}")
     return out
 
 
-@dataclass
-class Summary:
-    """What is known of a run: windows, first and last time of each id, and how long the windows took."""
-
-    spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    took: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_LATENCIES) + 1, np.int64))
-    events: int = 0
-    end_us: int = 0
-    seconds: float = 0.0
-    partial: bool = False
-
-    def add(self, frame: Frame) -> None:
-        """Count in a window."""
-        self.events, self.end_us = self.events + len(frame.events), frame.end_us
-        self.took[np.searchsorted(_LATENCIES, frame.spent * 1e3)] += 1
-        for row in frame.rows:
-            windows_seen, first, _ = self.spans.get(row[2], (0, frame.end_us, 0))
-            self.spans[row[2]] = windows_seen + 1, first, frame.end_us
-
-    def latency(self, share: float) -> float:
-        """Quantile [ms] of the time that a window took, to 5 %."""
-        place = np.searchsorted(self.took.cumsum(), share * self.took.sum())
-        return float(_LATENCIES[min(int(place), len(_LATENCIES) - 1)])
-
-    def report(self, settled: Plan, config: Config) -> dict[str, Any]:
-        """What report.json says."""
-        facts, tracker, seconds = settled.facts, settled.tracker, max(self.seconds, 1e-9)
-        span = max(self.end_us - settled.start_us, 0)
-        return {
-            "recording": str(config.recording),
-            "partial": self.partial,
-            "sensor": facts.sensor,
-            "sensor_inferred": facts.inferred,
-            "events": self.events,
-            "duration_us": span,
-            "steps_back": facts.steps_back,
-            "largest_gap_us": facts.largest_gap,
-            "window_us": tracker.dt_us,
-            "device": config.device,
-            "seconds": round(seconds, 3),
-            "events_per_second": round(self.events / seconds),
-            "real_time_factor": round(span / 1e6 / seconds, 3),
-            "latency_ms": {"median": self.latency(0.5), "99 %": self.latency(0.99), "largest": self.latency(1.0)},
-            "constants": asdict(tracker.config),
-            "tracks": [
-                {"id": number, "windows": seen, "first_us": first, "last_us": last}
-                for number, (seen, first, last) in sorted(self.spans.items())
-            ],
-        }
-
-
-def _encodes() -> bool:
-    """True if H.264 can be written; else it is said that there is no video."""
-    try:
-        av.codec.Codec("libx264", "w")
-    except ValueError:
-        print("no tracks.mp4: this build of the package av has no H.264 encoder (libx264)")
-        return False
-    return True
-
-
-def _write(recording: Iterable[Events], settled: Plan, folder: Path, *, video: bool) -> Summary:
-    """Write tables, video and picture while tracking."""
-    tracker, summary, paths = settled.tracker, Summary(), Trajectories(settled.tracker.sensor)
-    since = time.perf_counter()
-    with (
-        (folder / "tracks.csv").open("w", newline="") as file,
-        (folder / "tracks.txt").open("w") as mot,
-        tqdm(total=settled.facts.events, unit=" events", unit_scale=True, disable=None) as progress,
-        ExitStack() as files,
-    ):
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
-        clip = files.enter_context(_Clip(folder / "tracks.mp4", settled)) if video else None
-        try:
-            for frame in stream(recording, tracker, settled.start_us):
-                table.writerows(as_text(row) for row in frame.rows)
-                mot.writelines(map(as_mot, frame.rows))
-                paths.shade(frame.events)
-                for row in frame.rows:
-                    paths.add(row[2], row[3], row[4])
-                summary.add(frame)
-                if clip is not None:
-                    clip.show(frame)
-                progress.update(len(frame.events))
-                spent = max(time.perf_counter() - since, 1e-9)
-                factor = (frame.end_us - settled.start_us) / 1e6 / spent
-                progress.set_postfix_str(f"{factor:.2g} x real time", False)
-        except KeyboardInterrupt:
-            summary.partial = True
-    summary.seconds = time.perf_counter() - since
-    save(folder / "tracks.png", paths.image())
-    return summary
-
-
-class _Clip(Video):
-    """The video of a run: at real time, or slowed down so that a short recording plays for some seconds."""
-
-    def __init__(self, path: Path, settled: Plan) -> None:
-        tracker, self.start_us, self.sensor = settled.tracker, settled.start_us, settled.tracker.sensor
-        self.slowdown = max(1.0, _CLIP_SECONDS * 1e6 / max(settled.facts.duration, 1))
-        self.group = max(1, round(1e6 / 30 / self.slowdown / tracker.dt_us))
-        super().__init__(path, fps=min(60.0, 1e6 / (self.group * tracker.dt_us * self.slowdown)))
-        self.overlay = Overlay(zoom_for(self.sensor), trail=60)
-        self._held: list[Events] = []
-
-    def show(self, frame: Frame) -> None:
-        """Take in a window; every so many of them give a picture."""
-        self._held.append(frame.events)
-        self.overlay.follow((row[2], row[3], row[4]) for row in frame.rows)
-        if len(self._held) < self.group:
-            return
-        events = Events.concatenate(self._held)
-        self._held = []
-        image = picture(Events(*events.columns, sensor=self.sensor), zoom=self.overlay.zoom)
-        boxes = ((row[2], *row[3:7], STATES[row[10]] == "confirmed") for row in frame.rows)
-        speed = "" if self.slowdown == 1 else f"   {self.slowdown:.3g} x slower"
-        text = f"{(frame.end_us - self.start_us) / 1e3:.1f} ms{speed}"
-        self.add(caption(self.overlay.draw(image, boxes), text))
+def _tell(summary: Summary, settled: Plan) -> None:
+    """Print what there was, and what was wrong with it."""
+    facts, dt, spans = settled.facts, settled.tracker.dt_us, summary.spans
+    if facts.steps_back and settled.surveyed:
+        print(f"time steps back {facts.steps_back:,} times: such an event counts at the time of the one before it")
+    if summary.pauses:
+        pauses = f"{summary.pauses} pauses" if summary.pauses > 1 else "a pause"
+        print(
+            f"{pauses} without events: all tracks end there, and {show_duration(summary.left_out * dt)} of it are left "
+            "out of video and tables"
+        )
+    if not summary.events:
+        print("the recording holds no events")
+    elif not spans:
+        print("no object moved: what there is looks like noise, or is smaller or larger than --min-size and --max-size")
+    things = "object" if len(spans) == 1 else "objects"
+    duration = max(summary.end_us - settled.start_us, 0) if summary.events else 0
+    print(f"{len(spans)} {things} in {show_duration(duration)}, windows of {show_duration(dt)}")
+    for number, (seen, first, last) in sorted(spans.items()):
+        since, until = (show_duration(us - settled.start_us) for us in (first, last))
+        print(f"  id {number}: {seen} windows, {since} to {until}")

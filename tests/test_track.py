@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import signal
 
 import av
 import numpy as np
@@ -332,25 +333,25 @@ def test_both_ways_to_attribute_events_agree(device):
 
 
 def test_an_interrupted_run_leaves_complete_files_marked_as_partial(tmp_path, monkeypatch, capsys):
+    """Those of all windows that were tracked, also of those whose rows are held back."""
     eventsnn.io.write(tmp_path / "disc.raw", moving(0)[0], format="EVT2")
-    stream = pipeline.stream
+    update = Tracker.update
 
-    def interrupted(*arguments):
-        yield from itertools.islice(stream(*arguments), 60)
-        raise KeyboardInterrupt
+    def interrupted(tracker, *arguments):
+        if tracker.frame == 99:
+            signal.raise_signal(signal.SIGINT)
+        return update(tracker, *arguments)
 
-    monkeypatch.setattr(pipeline, "stream", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="first 300 ms, marked as partial"):
-        pipeline.run(pipeline.Config(tmp_path / "disc.raw", out=tmp_path / "out", dt="5ms"))
+    monkeypatch.setattr(Tracker, "update", interrupted)
+    assert cli.main(["track", str(tmp_path / "disc.raw"), "--out", str(tmp_path / "out"), "--dt", "5ms"]) == 130
+    assert "first 500 ms, marked as partial" in capsys.readouterr().err
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["partial"]
-    assert report["duration_us"] == 300_000
-    assert Tracks.from_csv(tmp_path / "out" / "tracks.csv").frame.max() == 60
+    assert report["duration_us"] == 500_000
+    assert Tracks.from_csv(tmp_path / "out" / "tracks.csv").frame.max() == 100
     assert len(Tracks.from_mot(tmp_path / "out" / "tracks.txt")) == report["tracks"][0]["windows"]
     with av.open(str(tmp_path / "out" / "tracks.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) > 5
-    assert cli.main(["track", str(tmp_path / "disc.raw"), "--out", str(tmp_path / "out"), "--dt", "5ms"]) == 130
-    assert "marked as partial" in capsys.readouterr().err
 
 
 def test_a_run_without_motion_or_codec_says_so(tmp_path, monkeypatch, capsys):

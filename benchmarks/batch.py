@@ -10,12 +10,14 @@ start of the processes, which is given by itself; every process has one thread.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -91,6 +93,28 @@ def peak(folder: Path, workers: int) -> float:
         return most / 1e6
 
 
+def _spin(barrier: Any, results: Any) -> None:
+    barrier.wait()
+    begin = time.perf_counter()
+    sum(range(100_000_000))
+    results.put(time.perf_counter() - begin)
+
+
+def floor() -> float:
+    """How many times the work of one process of plain arithmetic two of them do on this machine, now."""
+    found = []
+    for number in (1, 2):
+        context = multiprocessing.get_context("fork")
+        barrier, results = context.Barrier(number), context.Queue()
+        crew = [context.Process(target=_spin, args=(barrier, results)) for _ in range(number)]
+        for process in crew:
+            process.start()
+        found.append(max(results.get() for _ in crew))
+        for process in crew:
+            process.join()
+    return 2 * found[0] / found[1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--recordings", type=int, default=64)
@@ -102,6 +126,7 @@ def main() -> None:
     if "scaling" in given.parts:
         large = recordings(given.folder / f"large{given.recordings}", given.recordings, given.events)
         print(f"{given.recordings} recordings of {given.events:,} events: {CHAIN}")
+        print(f"  two processes of plain arithmetic do {floor():.2f} x the work of one")
         base = None
         for name, workers, cluster in (("1 process", 1, None), ("2 processes", 2, None), ("Dask local, 2", 2, "local")):
             each, start = timed(CHAIN, large, workers, cluster)

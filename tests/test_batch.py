@@ -301,6 +301,13 @@ def test_two_runs_at_once_share_the_work(folder):
         assert Path(f"out/logs/{name}.log").read_text().count(" done in ") == 1
 
 
+def test_a_script_that_processes_cannot_import_is_told_so(folder):
+    script = "from eventsnn.pipelines.chain import read_chain; read_chain('denoise').batch(['in'], 'out')"
+    run = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "if __name__ == '__main__'" in run.stderr.splitlines()[-1]
+
+
 def test_shards_are_parts_of_the_whole(folder):
     for part in ("1/2", "2/2"):
         assert batch(DENOISE, ["in"], Path("out"), shard=part, workers=1).exit_code == 0

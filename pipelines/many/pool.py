@@ -15,6 +15,10 @@ from .inputs import Input
 from .work import Outcome, Plan, attempt, overdue
 
 _TELL_EVERY = 0.2
+_UNREADY = (
+    "a process could not begin its work; what it said stands above. A script that runs a batch must do so under "
+    "if __name__ == '__main__', and what its chain uses must be in a file that can be imported"
+)
 
 
 def serve(pipe: Any, plan: Plan, device: str) -> None:
@@ -35,6 +39,7 @@ def serve(pipe: Any, plan: Plan, device: str) -> None:
             told[:] = 0, now
 
     try:
+        pipe.send("ready")
         while True:
             job = pipe.recv()
             told[:] = 0, 0.0
@@ -52,6 +57,7 @@ class Worker:
     device: str
     job: Input | None = None
     end: float = float("inf")
+    ready: bool = False
 
     @classmethod
     def started(cls, plan: Plan, device: str) -> Worker:
@@ -96,11 +102,15 @@ def pooled(jobs: Sequence[Input], plan: Plan, devices: Sequence[str], tell: Call
                     try:
                         heard = worker.pipe.recv()
                     except (EOFError, OSError):
+                        if not worker.ready:
+                            raise ValueError(_UNREADY) from None
                         yield Outcome(job, "lost", _death(_replaced(crew, worker, plan, bool(todo))))
                         continue
                     if isinstance(heard, Outcome):
                         worker.job, worker.end = None, float("inf")
                         yield heard
+                    elif heard == "ready":
+                        worker.ready = True
                     else:
                         if worker.end == float("inf"):
                             worker.end = time.monotonic() + timeout

@@ -29,14 +29,15 @@ class Rate:
         self.start: int | None = None
 
     def add(self, t: Any) -> None:
-        """Count time stamps [us]; those before the first one count with it."""
+        """Count time stamps [us] in order of time; those before the first one of all count with it."""
         if self.start is None:
             self.start = int(t[0])
-        last = int(t.max()) - self.start
+        last = int(t[-1]) - self.start
         while last >= self.width * BINS:
             self.counts = np.concatenate([self.counts.reshape(-1, 2).sum(1), np.zeros(BINS // 2, np.int64)])
             self.width *= 2
-        self.counts += np.bincount(((t - self.start) // self.width).clip(0), minlength=BINS)
+        inner = np.searchsorted(t, self.start + self.width * np.arange(1, BINS))
+        self.counts += np.diff(inner, prepend=0, append=len(t))
 
 
 class Watch:
@@ -62,8 +63,9 @@ class Watch:
             return
         self._events += len(events)
         self._on += int(np.count_nonzero(events.p))
-        self._rate.add(events.t)
-        latest = int(events.t.max())
+        t = events.t if events.is_sorted else np.sort(events.t)
+        self._rate.add(t)
+        latest = int(t[-1])
         self._last = latest if self._last is None else max(latest, self._last)
         self._chunks += 1
         if self._chunks & (self._chunks - 1) == 0:  # chunks 1, 2, 4, ...: one of the later half stays

@@ -90,6 +90,15 @@ def load(
     Raises ValueError for a name, split or recording that does not exist, a damaged archive or a wrong checksum, and
     FileNotFoundError, which says what to fetch and where to put it, where the files are not there and cannot be had.
 
+    >>> import tempfile
+    >>> import eventsnn.io
+    >>> from eventsnn.events import Events
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     os.makedirs(f"{root}/Train/3")
+    ...     _ = eventsnn.io.write(f"{root}/Train/3/00001.bin", Events([0, 40], [5, 6], [7, 7], [1, 0], sensor=(34, 34)))
+    ...     train = load("nmnist", root)
+    ...     print(len(train), train[0].events, train[0].target, train[0].metadata)
+    1 Events(2 events, 40 us, 50 k events/s, 34x34) 3 {'id': 'Train/3/00001.bin', 'split': 'train'}
     >>> load("nmnist", "/no/such/folder", download=False)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     FileNotFoundError: N-MNIST is not in /no/such/folder and nothing is to be downloaded... (md5 20959b8e...

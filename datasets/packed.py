@@ -100,6 +100,15 @@ class Packed:
         the end until all have the same number. ``augment`` is applied to the recordings of each batch before binning.
 
         Raises ValueError for a batch size, rank or world that cannot be.
+
+        >>> import tempfile
+        >>> from eventsnn.datasets import card_of, pack
+        >>> from eventsnn.datasets.standin import StandIn
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     packed = Packed.open(pack(StandIn(card_of("pokerdvs")), f"{folder}/train.packed"))
+        ...     batches = packed.batches(5, n_bins=4, shuffle=True)
+        ...     print(len(batches), [(tuple(counts.shape), len(labels)) for counts, labels in batches])
+        2 [((4, 5, 2, 35, 35), 5), ((4, 3, 2, 35, 35), 3)]
         """
         bins = partial(make, **options) if n_bins is None else partial(make, n_bins=n_bins, **options)
         return Batches(self, batch_size, bins, shuffle, seed, order, rank, world, drop_last, augment)

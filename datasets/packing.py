@@ -32,19 +32,18 @@ def pack(dataset: Dataset, path: str | os.PathLike[str], *, target: Callable[[An
     is. What was packed before an interruption or a full disk is kept in a folder beside it, ``.<name>.packing``, and
     the next call goes on from there. Of processes that pack the same at once one does it and the others wait.
 
-    Raises ValueError for targets that are no whole numbers, OSError, which says how far it came, where writing fails,
-    and what reading a sample raises.
+    Raises ValueError for targets that are no whole numbers, FileNotFoundError where there is no folder to write to,
+    IsADirectoryError for a path that is a folder, OSError, which says how far it came, where writing fails, and what
+    reading a sample raises.
 
     >>> import tempfile
-    >>> from eventsnn.datasets import Packed
-    >>> from eventsnn.datasets.sample import Sample
-    >>> class Toy(list):
-    ...     name, split, split_hash, sensor, classes, ids = "toy", "train", "0", (4, 2), ("a", "b"), ("s0", "s1")
-    >>> toy = Toy(Sample(Events([k], [k], [0], [1], sensor=(4, 2)), k, {}) for k in range(2))
+    >>> from eventsnn.datasets import Packed, card_of
+    >>> from eventsnn.datasets.standin import StandIn
+    >>> noise = StandIn(card_of("pokerdvs"), per_class=1)  # or load("pokerdvs", ...)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     packed = Packed.open(pack(toy, f"{folder}/train.packed"))
+    ...     packed = Packed.open(pack(noise, f"{folder}/train.packed"))
     ...     print(packed, packed[1].target)
-    Packed(toy train: 2 samples, 2 events, 4x2, mapped) 1
+    Packed(pokerdvs train: 4 samples, 8,000 events, 35x35, mapped) 1
     """
     final = Path(path)
     about = {

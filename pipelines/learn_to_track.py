@@ -11,7 +11,7 @@ import json
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,37 +19,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from eventsnn.datasets.shapes import PRESETS, ShapesConfig, generate
 from eventsnn.io.atomic import whole
 from eventsnn.track.calibration import calibrate, check, complaints
 from eventsnn.track.dsnt import divergence, target_maps
 from eventsnn.track.field_network import Answer, FieldNetwork, NetworkConfig
 from eventsnn.track.network_file import read_network, write_network
 
-_SMALL = PRESETS["covariant2025-temporal-small"]
-_SIZES = [10.0, 14.0, 18.0, 24.0]
-SCENES: dict[str, tuple[ShapesConfig, ...]] = {
-    "speeds-and-sizes": (replace(_SMALL, size=_SIZES),),
-    "speeds-and-sizes-32": (replace(PRESETS["ci-32"], size=[7.0, 9.0, 11.0, 13.0]),),
-    "varied": tuple(
-        replace(
-            _SMALL,
-            shapes=(shape,),
-            size=[(8.0, 14.0), (14.0, 24.0), (24.0, 36.0)],
-            aspect=(0.6, 1.6),
-            speed=[(0.02, 0.1), (0.1, 0.4), (0.4, 1.0)],
-            direction=(0.0, 2 * math.pi),
-            threshold=threshold,
-            noise_rate=noise,
-            contrast=contrast,
-            margin=0.0,
-        )
-        for threshold, noise in ((0.5, 1.0), (0.25, 0.2), (0.2, 5.0))
-        for shape in ("circle", "square", "triangle")
-        for contrast in (1.0, -1.0)
-    ),
-}
-_AT_ONCE = 8
+from . import moving_clips
+from .moving_clips import SCENES, Clips, clips
+
 VALIDATION, TEST = 1_000_001, 1_000_002
 
 
@@ -98,49 +76,11 @@ class Config:
             raise ValueError(f"warmup must leave frames of {SCENES[self.scenes][0].frames}, got {self.warmup}")
 
 
-class Clips(NamedTuple):
-    """Frames ``[T, B, 2, H, W]`` uint8 and, for the frame after each, the centre in [-1, 1] and the size of the box in
-    px, ``[T, B, 2]``; speed and size class ``[B]``; sides of the image ``[2]``."""
-
-    frames: Tensor
-    centre: Tensor
-    size: Tensor
-    speed_class: Tensor
-    size_class: Tensor
-    image: Tensor
-
-    def take(self, part: slice) -> Clips:
-        """Some of the clips."""
-        frames, centre, size = (column[:, part] for column in self[:3])
-        return Clips(frames, centre, size, self.speed_class[part], self.size_class[part], self.image)
-
-
-def clips(scenes: ShapesConfig, n: int, seed: int, first: int, device: torch.device | str) -> Clips:
-    """Clips of one object, with targets one frame later."""
-    made = generate(scenes, n, seed, first, device, events=False)
-    labels, image = made.labels, torch.tensor([float(scenes.width), float(scenes.height)], device=device)
-    box = labels.box[1:, :, 0].float()
-    centre = 2 * labels.centre[1:, :, 0].float() / image - 1
-    frames: Any = made.frames
-    classes = labels.speed_class[:, 0], labels.size_class[:, 0]
-    return Clips(frames[:-1].to(torch.uint8), centre, box[..., 2:] - box[..., :2], *classes, image)
-
-
 def batches(config: Config, start: int = 0) -> Iterator[Clips]:
-    """What the iterations from ``start`` on learn from: the scenes in turn, on a GPU clips for many iterations at once.
-
-    >>> config = Config(scenes="speeds-and-sizes-32", batch_size=2, iterations=3)
-    >>> [given.frames.shape for given in batches(config, start=2)]
-    [torch.Size([32, 2, 2, 32, 32])]
-    """
-    scenes, size = SCENES[config.scenes], config.batch_size
-    rounds = _AT_ONCE if torch.device(config.device).type == "cuda" else 1
-    every = rounds * len(scenes)
-    for block in range(start // every, -(-config.iterations // every)):
-        made = [clips(scene, rounds * size, config.seed, block * rounds * size, config.device) for scene in scenes]
-        for step in range(max(0, start - block * every), min(every, config.iterations - block * every)):
-            part = slice(step // len(scenes) * size, (step // len(scenes) + 1) * size)
-            yield made[step % len(scenes)].take(part)
+    """What the iterations from ``start`` on learn from."""
+    return moving_clips.batches(
+        SCENES[config.scenes], config.iterations, config.batch_size, config.seed, config.device, start
+    )
 
 
 class Training:

@@ -19,7 +19,7 @@ with tempfile.TemporaryDirectory() as folder:
         frames = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
     paths = cv2.imread("demo/tracks.png")[..., ::-1]
     os.chdir(target.parent)
-moment = frames[int(0.36 * len(frames))]
+moment = frames[int(0.32 * len(frames))]
 size = moment.shape[1], moment.shape[0]
 gap = np.full((size[1], 12, 3), 255, np.uint8)
 draw.save(target, np.hstack([moment, gap, cv2.resize(paths, size, interpolation=cv2.INTER_AREA)]))

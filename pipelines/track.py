@@ -157,18 +157,19 @@ def run(config: Config) -> Path:
     ``"partial": true``.
     """
     out = config.out or Path(config.recording.name + ".tracks")
-    with noticed() as stopped, config.opened(config.recording) as recording:
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; --out names the folder for the results")
+    with whole(out) as folder, noticed() as stopped, config.opened(config.recording) as recording:
         facts, chunks = _surveyed(recording, config, stopped)
         if stopped() and not config.follow:
             raise KeyboardInterrupt
         settled = plan(facts, config)
-        if facts.inferred:
+        if facts.inferred and facts.events:
             print(f"the file does not name its sensor; {facts.sensor[0]}x{facts.sensor[1]} is inferred from the events")
-        with whole(out) as folder:
-            folder.mkdir()
-            summary = write(chunks, settled, folder, stopped, video=config.video and encodes())
-            report = summary.report(settled, config.recording, config.device)
-            (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+        folder.mkdir()
+        summary = write(chunks, settled, folder, stopped, video=config.video and encodes())
+        report = summary.report(settled, config.recording, config.device)
+        (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     if summary.partial:
         until = show_duration(summary.end_us - settled.start_us)
         raise KeyboardInterrupt(f"interrupted: {out} holds the tracks of the first {until}, marked as partial")
@@ -181,7 +182,10 @@ def _tell(summary: Summary, settled: Plan) -> None:
     """Print what there was, and what was wrong with it."""
     facts, dt, spans = settled.facts, settled.tracker.dt_us, summary.spans
     if facts.steps_back and settled.surveyed:
-        print(f"time steps back {facts.steps_back:,} times: such an event counts at the time of the one before it")
+        often = "once" if facts.steps_back == 1 else f"{facts.steps_back:,} times"
+        print(
+            f"time steps back {often}; such an event counts at the latest time before it: sort the events if it is much"
+        )
     if summary.pauses:
         pauses = f"{summary.pauses} pauses" if summary.pauses > 1 else "a pause"
         print(

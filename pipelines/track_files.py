@@ -149,7 +149,8 @@ class _Clip(Video):
 
     def __init__(self, path: Path, settled: Plan) -> None:
         tracker, self.start_us, self.sensor = settled.tracker, settled.start_us, settled.tracker.sensor
-        self.slowdown = max(1.0, _CLIP_SECONDS * 1e6 / max(settled.facts.duration, 1)) if settled.surveyed else 1.0
+        duration = max(settled.facts.duration, 16 * tracker.dt_us)
+        self.slowdown = max(1.0, _CLIP_SECONDS * 1e6 / duration) if settled.surveyed else 1.0
         self.group = max(1, round(1e6 / 30 / self.slowdown / tracker.dt_us))
         super().__init__(path, fps=min(60.0, 1e6 / (self.group * tracker.dt_us * self.slowdown)))
         self.overlay = Overlay(zoom_for(self.sensor), trail=60)

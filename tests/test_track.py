@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import signal
+import tempfile
 
 import av
 import numpy as np
@@ -369,6 +370,108 @@ def test_a_run_without_motion_or_codec_says_so(tmp_path, monkeypatch, capsys):
         "tracks.txt",
     ]
     assert json.loads((tmp_path / "out" / "report.json").read_text())["tracks"] == []
+
+
+def later(events, us):
+    return Events(events.t + us, events.x, events.y, events.p, sensor=events.sensor)
+
+
+@pytest.mark.parametrize("pause", [600_000_000, 10**15])
+def test_a_pause_of_minutes_ends_all_tracks_and_fills_neither_time_nor_video(pause, tmp_path, capsys):
+    """What comes after it is tracked as it would be by itself, at its own time."""
+    before, after = moving(0)[0], moving(100_000)[0]
+    write_csv(tmp_path / "pause.csv", Events.concatenate([before, later(after, pause)]))
+    assert cli.main(["track", str(tmp_path / "pause.csv"), "--out", str(tmp_path / "out"), "--dt", "5ms"]) == 0
+    assert "a pause without events: all tracks end there" in capsys.readouterr().out
+    found = Tracks.from_csv(tmp_path / "out" / "tracks.csv")
+    assert found.ids == [1, 2]
+    alone = track(after, dt="5ms")
+    second = found[found.id == 2]
+    assert (second.frame - pause // 5000).tolist() == alone.frame.tolist()
+    assert (second.t_us - pause).tolist() == alone.t_us.tolist()
+    assert np.allclose(second.boxes, alone.boxes, atol=0.02)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["pauses_left_out"] == 1
+    assert report["duration_us"] - report["left_out_us"] < 16_000_000
+    with av.open(str(tmp_path / "out" / "tracks.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) < 16 * 60
+
+
+def write_csv(path, events):
+    columns = np.stack([events.t, events.x, events.y, events.p], 1)
+    np.savetxt(path, columns, fmt="%d", delimiter=",", header="t,x,y,p", comments="")
+
+
+def test_the_cuts_of_a_stream_with_a_pause_do_not_matter():
+    events = moving(0)[0]
+    events = Events.concatenate([events, later(events, 40_000_000), later(events, 90_000_000)])
+    whole = list(track(events, dt="10ms").rows())
+    edges = [0, *sorted(RANDOM.integers(0, len(events), 30).tolist()), len(events)]
+    assert list(track([events[a:b] for a, b in itertools.pairwise(edges)], dt="10ms").rows()) == whole
+    assert sorted({row[2] for row in whole}) == [1, 2, 3]
+
+
+def test_events_out_of_order_and_without_a_sensor_are_tracked_and_told(tmp_path, capsys):
+    events, truth = moving(0)
+    order = np.argsort(events.t + RANDOM.integers(-2000, 2000, len(events)), kind="stable")
+    write_csv(tmp_path / "mixed.csv", events[order])
+    assert cli.main(["track", str(tmp_path / "mixed.csv"), "--out", str(tmp_path / "out"), "--dt", "5ms"]) == 0
+    said = capsys.readouterr().out
+    assert "the file does not name its sensor" in said
+    assert "time steps back" in said
+    (followed,) = compare(Tracks.from_csv(tmp_path / "out" / "tracks.csv"), [DISC], truth)
+    assert followed.share > 0.95
+    assert followed.median < 2
+
+
+def test_empty_recordings_are_told(tmp_path, capsys):
+    (tmp_path / "empty.csv").write_text("t,x,y,p\n")
+    assert cli.main(["track", str(tmp_path / "empty.csv"), "--out", str(tmp_path / "out")]) == 0
+    assert "holds no events" in capsys.readouterr().out
+    assert len(Tracks.from_csv(tmp_path / "out" / "tracks.csv")) == 0
+
+
+def test_results_that_cannot_be_written_are_told_before_the_work(tmp_path, monkeypatch, capsys):
+    eventsnn.io.write(tmp_path / "disc.raw", moving(0)[0], format="EVT2")
+    monkeypatch.setattr(pipeline, "survey", None)
+    for out, what in ((tmp_path / "disc.raw", "is a file"), (tmp_path / "none" / "out", "no such folder")):
+        assert cli.main(["track", str(tmp_path / "disc.raw"), "--out", str(out)]) == 2
+        assert what in capsys.readouterr().err
+
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    assert cli.main(["track", str(tmp_path / "disc.raw"), "--out", str(tmp_path / "out")]) == 2
+    assert "cannot write here: Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("interrupt", [False, True])
+def test_a_growing_file_gives_the_tracks_of_the_whole(interrupt, tmp_path, monkeypatch, capsys):
+    eventsnn.io.write(tmp_path / "whole.raw", moving(0)[0], format="EVT2")
+    data, path = (tmp_path / "whole.raw").read_bytes(), tmp_path / "growing.raw"
+    edges = [len(data) // 3, *sorted(RANDOM.integers(len(data) // 3, len(data), 9).tolist()), len(data)]
+    path.write_bytes(data[: edges[0]])
+    pieces = itertools.pairwise(edges)
+
+    def wait():
+        low, high = next(pieces, (0, 0))
+        with path.open("ab") as file:
+            file.write(data[low:high])
+        if interrupt and high == edges[5]:
+            signal.raise_signal(signal.SIGINT)
+        return high > 0
+
+    monkeypatch.setattr(pipeline, "until_idle", lambda *_: wait)
+    arguments = ["track", str(path), "--follow", "--dt", "5ms", "--out", str(tmp_path / "out")]
+    assert cli.main(arguments) == (130 if interrupt else 0)
+    found, whole = Tracks.from_csv(tmp_path / "out" / "tracks.csv"), tmp_path / "whole.csv"
+    track(tmp_path / "whole.raw", dt="5ms").to_csv(whole)
+    rows = list(Tracks.from_csv(whole).rows())
+    assert list(found.rows()) == rows[: len(found)]
+    assert (len(found) < len(rows)) == interrupt
+    assert len(found) > 0.3 * len(rows)
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["partial"] == interrupt
 
 
 def test_tracks_are_evaluated_from_files(tmp_path, capsys):

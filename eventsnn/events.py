@@ -76,10 +76,10 @@ def _column(name: str, values: Any) -> Any:
 
 def sensor_size(sensor: Sequence[int]) -> tuple[int, int]:
     """``(width, height)`` as whole numbers; raises ValueError unless both are positive."""
-    width, height = (int(n) for n in sensor)
-    if width <= 0 or height <= 0:
+    size = [int(n) for n in sensor]
+    if len(size) != 2 or min(size) <= 0:
         raise ValueError(f"sensor must be (width, height) in pixels, both positive, got {tuple(sensor)}")
-    return width, height
+    return size[0], size[1]
 
 
 class Events:

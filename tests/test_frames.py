@@ -113,6 +113,15 @@ def test_bad_requests(arguments, message):
         to_frames(Events([0, 9], [3, 3], [1, 1], [0, 1], sensor=SENSOR), **arguments)
 
 
+def test_what_is_no_recording_and_no_sensor_is_named():
+    with pytest.raises(TypeError, match="must be Events or Packed, got list"):
+        to_frames([1, 2], 5)
+    with pytest.raises(ValueError, match="sensor must be"):
+        frames.ToFrame((3,), time_window=5)
+    with pytest.raises(ValueError, match="channels must be 2"):
+        frames.to_time_surface(recording(9, 1), 5, channels="signed")
+
+
 def test_an_unknown_sensor_is_asked_for():
     with pytest.raises(ValueError, match="sensor size"):
         to_frames(Events([0], [0], [0], [0]), 5)

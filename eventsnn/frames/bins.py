@@ -105,6 +105,9 @@ def bins(
     Raises ValueError for a request that is none or that no recording could fulfil, and for events that are out of order
     and may not be put in order.
     """
+    if not isinstance(events, Events | Packed):
+        kind = type(events).__name__
+        raise TypeError(f"events must be Events or Packed, got {kind}; from_structured makes Events of a record array")
     whole = {"n_bins": n_bins, "count": count, "n_event_bins": n_event_bins, "start": start, "stop": stop}
     for name, value in whole.items():
         if not isinstance(value, int | np.integer | None) or isinstance(value, bool):

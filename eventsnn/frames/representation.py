@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from eventsnn.events import Events
+from eventsnn.events import sensor_size as checked_size
 from eventsnn.structured import either
 
 from .averaged import AveragedTimeSurface, to_averaged_time_surface
@@ -60,7 +61,7 @@ class Representation:
         time: dict[str, Any],
         settings: dict[str, Any],
     ) -> None:
-        self.function, self.sensor = function, (int(sensor_size[0]), int(sensor_size[1]))
+        self.function, self.sensor = function, checked_size(sensor_size[:2])
         if len(sensor_size) > 2 and "channels" not in settings:
             settings = {"channels": int(sensor_size[2]), **settings}
         self.time = {key: value for key, value in time.items() if value is not None}

@@ -24,6 +24,8 @@ def _stamps(
     """Events, bins, and the last stamp of each cell in each bin, ``NEVER`` where it had no event."""
     time = {key: settings.pop(key) for key in ("start", "stop", "duration") if key in settings}
     check = settings.pop("check", True)
+    if settings.get("channels", 2) not in (1, 2):
+        raise ValueError(f"channels must be 2 (OFF, ON) or 1 (both together), got {settings['channels']!r}")
     events, wanted = bins(events, dt, n_bins, **time)
     return events, wanted, binned(events, wanted, cells(events, **settings), "latest", check=check)
 

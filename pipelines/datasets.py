@@ -49,17 +49,17 @@ def table(width: int = 200) -> str:
     >>> max(map(len, table(80).splitlines())) <= 80
     True
     """
-    head = ("name", "dataset", "sensor", "classes", "samples", "licence")
-    rows = [(c.name, c.title, _size(c), str(len(c.classes) or "-"), _counts(c), c.licence) for c in cards.values()]
+    rows = [["name", "dataset", "sensor", "classes", "samples", "licence"]]
+    rows += [[c.name, c.title, _size(c), str(len(c.classes) or "-"), _counts(c), c.licence] for c in cards.values()]
     if width < 100:  # the names tell the datasets too
-        head, *rows = ((row[0], *row[2:]) for row in [head, *rows])
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        rows = [[name, *rest] for name, _, *rest in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = max(width - sum(widths[:-2]) - 2 * (len(widths) - 1), 24)
     if sum(widths[-2:]) > room:
         licence = min(widths[-1], room // 2)
         widths[-2:] = room - licence, licence
     lines = []
-    for row in [head, tuple("-" * w for w in widths), *rows]:
+    for row in [rows[0], ["-" * w for w in widths], *rows[1:]]:
         cells = [wrap(cell, w, break_on_hyphens=False) or [""] for cell, w in zip(row, widths, strict=True)]
         for parts in zip_longest(*cells, fillvalue=""):
             lines.append("  ".join(part.ljust(w) for part, w in zip(parts, widths, strict=True)).rstrip())

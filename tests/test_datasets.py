@@ -803,6 +803,15 @@ def test_batches_are_the_frames_of_the_samples(small, tmp_path):
         assert label == small.targets[k]
 
 
+def test_a_packed_split_is_known_to_be_in_order_without_a_look(small, tmp_path):
+    store = Packed.open(pack(small, tmp_path / "train")).store
+    events = Events([5, 3], [0, 1], [0, 0], [1, 1], sensor=(4, 2))
+    assert type(store)(events, [0], [2], is_sorted=True).is_sorted  # told, and believed
+    assert not type(store)(events, [0], [2]).is_sorted
+    assert store.is_sorted
+    assert store[[1, 0]].numpy().is_sorted
+
+
 def test_orders_of_epochs(small, tmp_path):
     packed = Packed.open(pack(repeated(small, 40), tmp_path / "many"))
     batches = packed.batches(16, n_bins=2, shuffle=True)

@@ -54,5 +54,7 @@ def run(config: Config) -> list[Path]:
     )
     with whole(beside(config.out, ".csv")) as path:
         Tracks.of(truth.rows()).to_csv(path)
-    print(f"{events}, {len(set(truth.id.tolist()))} objects: {config.out}, {beside(config.out, '.gt.txt')}")
+    count = len(set(truth.id.tolist()))
+    objects = "1 object" if count == 1 else f"{count} objects"
+    print(f"{events}, {objects}: {config.out}, {beside(config.out, '.gt.txt')}")
     return [config.out]

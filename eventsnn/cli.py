@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -47,14 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = tyro.extras.subcommand_cli_from_dict(
             {name: module.Config for name, module in modules.items()},
             prog="eventsnn",
-            description="Event cameras and spiking networks: read, track, bin and render recordings.",
+            description="Event cameras and spiking networks: recordings, datasets, tracking, training.",
             args=arguments,
             config=(tyro.conf.OmitSubcommandPrefixes,),
         )
         result = next(module.run for module in modules.values() if isinstance(config, module.Config))(config)
+        sys.stdout.flush()
     except KeyboardInterrupt as stop:
         print(f"eventsnn: {stop.args[0] if stop.args else 'interrupted, nothing was written'}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who reads what is printed has had enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError, MemoryError) as error:
         print(f"eventsnn: {_one_line(error)}", file=sys.stderr)
         return 2

@@ -338,3 +338,9 @@ def test_every_command_explains_itself(command):
     done = subprocess.run([sys.executable, "-m", "eventsnn.cli", command, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "usage: eventsnn" in done.stdout
+
+
+def test_a_reader_that_has_had_enough_is_no_error():
+    command = f"{sys.executable} -m eventsnn.cli datasets | true; exit ${{PIPESTATUS[0]}}"
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")

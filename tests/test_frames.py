@@ -113,6 +113,13 @@ def test_bad_requests(arguments, message):
         to_frames(Events([0, 9], [3, 3], [1, 1], [0, 1], sensor=SENSOR), **arguments)
 
 
+def test_a_span_beyond_64_bits_is_refused():
+    events = Events([-(2**63), 2**63 - 1], [0, 1], [0, 0], [0, 1], sensor=SENSOR)
+    for of in (to_frames, frames.to_sparse, frames.to_voxel_grid):
+        with pytest.raises(ValueError, match=r"spans 2.63 us or more"):
+            of(events, n_bins=2)
+
+
 def test_what_is_no_recording_and_no_sensor_is_named():
     with pytest.raises(TypeError, match="must be Events or Packed, got list"):
         to_frames([1, 2], 5)

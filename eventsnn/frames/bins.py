@@ -85,7 +85,12 @@ class Bins:
         if self.duration is not None:
             return origin, np.full_like(origin, self.duration)
         stop = last + 1 if self.stop is None else np.full_like(last, self.stop)
-        return origin, np.where(some, np.maximum(stop - origin, 0), 0)
+        span = stop - origin
+        if self.start is None and self.stop is None and (span[some] <= 0).any():
+            raise ValueError(
+                "a recording spans 2^63 us or more; look at its stamps, or give start and stop"
+            )
+        return origin, np.where(some, np.maximum(span, 0), 0)
 
 
 def bins(

@@ -20,7 +20,7 @@ from triton import knobs
 from eventsnn.events import Events
 
 from .bins import Bins
-from .cells import SIGNED, Cells, largest, zeros
+from .cells import SIGNED, Cells, fits, largest, zeros
 from .packed import Packed
 
 OUTSIDE, OVERFLOW, UNSORTED, TOO_MANY = 1, 2, 4, 8
@@ -197,13 +197,14 @@ def frames(
     signed, device = grid.channels == SIGNED, store.t.device
     bits = PACKED.get(dtype, 32)
     if op == "latest":
+        fits(shape, torch.int64, device)
         out = torch.full(shape, NEVER, dtype=torch.int64, device=device)
         flags = torch.zeros(1, dtype=torch.int32, device=device)
         launch(out, flags, events, bins, grid, op)
         return out, flags
     through = (op == "bilinear" and dtype is not torch.float32) or (bits < 32 and signed)  # another type, then cast
     kind = torch.float32 if op == "bilinear" else torch.int32 if through else dtype
-    size = prod(shape) * kind.itemsize
+    size = fits(shape, kind, device)
     buffer = zeros((-(-size // 16) * 4 + 4,), torch.int32, device)
     out, flags = buffer.view(torch.uint8)[:size].view(kind).view(shape), buffer[-1:]
     limit = largest(dtype)

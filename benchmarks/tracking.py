@@ -1,7 +1,7 @@
 """Accuracy of the untrained tracker on twenty clips of crossing shapes, and how long its stages take.
 
 python benchmarks/tracking.py --accuracy [--clips 20] [--out benchmarks/results/tracking-accuracy.md]
-python benchmarks/tracking.py --speed [--device cuda] [--sensor 1280 720] [--rate 10e6]
+python benchmarks/tracking.py --speed [--device cuda] [--sensor 1280 720] [--rate 10e6] [--dt 5000]
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import argparse
 import itertools
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from eventsnn import Events
 from eventsnn.datasets.shapes import Shape, record, tracking_benchmark
 from eventsnn.filters import BackgroundActivityFilter
 from eventsnn.frames import windows
-from eventsnn.pipelines.track import track
+from eventsnn.pipelines.track import choose_dt, track
 from eventsnn.track import Tracker, TrackerConfig, Tracks
 from eventsnn.track.metrics import evaluate
 
@@ -77,12 +79,27 @@ def busy(sensor: tuple[int, int], rate: float, duration_us: int, objects: int) -
     return events
 
 
+def timed(function: Callable[..., Any], spent: dict[str, float], name: str) -> Callable[..., Any]:
+    """The function, which adds the seconds it takes to ``spent[name]``."""
+
+    def run(*arguments: Any) -> Any:
+        since = time.perf_counter()
+        result = function(*arguments)
+        spent[name] += time.perf_counter() - since
+        return result
+
+    return run
+
+
 def speed(events: Events, device: str, dt: int) -> str:
     """Real-time factor, and ms of each stage per window."""
     sensor = events.sensor or (1, 1)
     tracker = Tracker(sensor, dt, TrackerConfig(max_size=float(max(sensor))), device)
     clean = BackgroundActivityFilter(sensor, tau=2 * dt, late="hold")
     spent = {"windows": 0.0, "filter": 0.0, "tracker": 0.0}
+    inside = dict.fromkeys(("_measure", "_look", "_report"), 0.0)
+    for name in inside:
+        setattr(tracker, name, timed(getattr(tracker, name), inside, name))
     latency: list[float] = []
     stream = windows([events], dt, start=0)
     seen = 0
@@ -96,13 +113,16 @@ def speed(events: Events, device: str, dt: int) -> str:
         t2 = time.perf_counter()
         tracker.update(cleaned, window[0] + dt)
         t3 = time.perf_counter()
-        if number >= 20:  # kernels are compiled before that
+        if number == 20:  # kernels are compiled before that
+            inside.update(dict.fromkeys(inside, 0.0))
+        if number >= 20:
             seen += 1
             latency.append(t3 - t1)
             for name, part in zip(spent, (t1 - t0, t2 - t1, t3 - t2), strict=True):
                 spent[name] += part
     total = sum(spent.values())
-    stages = ", ".join(f"{name} {value / seen * 1e3:.2f}" for name, value in spent.items())
+    parts = {**spent, **{f"of it {name[1:]}": value for name, value in inside.items()}}
+    stages = ", ".join(f"{name} {value / seen * 1e3:.3f}" for name, value in parts.items())
     worst = np.quantile(latency, 0.99) * 1e3
     return (
         f"{sensor[0]}x{sensor[1]} at {events.rate / 1e6:.2f} M events/s, {device}, windows of {dt / 1000:g} ms: "
@@ -121,7 +141,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--sensor", type=int, nargs=2, default=(346, 260))
     parser.add_argument("--rate", type=float, default=1e6)
-    parser.add_argument("--dt", type=int, default=5000)
+    parser.add_argument("--dt", type=int, help="length of a window [us]; by default 5000, and the automatic one")
     chosen = parser.parse_args()
     lines = []
     if chosen.accuracy:
@@ -129,7 +149,9 @@ def main() -> None:
     if chosen.speed:
         width, height = chosen.sensor
         objects = 10 if width < 1000 else 20
-        lines.append(speed(busy((width, height), chosen.rate, 500_000, objects), chosen.device, chosen.dt))
+        events = busy((width, height), chosen.rate, 500_000, objects)
+        for dt in [chosen.dt] if chosen.dt else [5000, choose_dt(events.rate, events.duration)]:
+            lines += [speed(events, chosen.device, dt), ""]
     text = "\n".join(lines)
     print(text)
     if chosen.out:

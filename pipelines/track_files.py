@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from eventsnn.draw import Overlay, Trajectories, caption, picture, save, zoom_fo
 from eventsnn.events import Events
 from eventsnn.track import STATES, Tracker
 from eventsnn.track.learned import LearnedTracker
-from eventsnn.track.records import COLUMNS, as_mot, as_text
+from eventsnn.track.records import HEADER, as_csv, as_mot
 from eventsnn.video import Video
 
 from .info import Survey
@@ -117,16 +116,15 @@ def write(
     total = settled.facts.events if settled.surveyed else None
     since = time.perf_counter()
     with (
-        (folder / "tracks.csv").open("w", newline="") as file,
+        (folder / "tracks.csv").open("w", newline="") as table,
         (folder / "tracks.txt").open("w") as mot,
         tqdm(total=total, unit=" events", unit_scale=True, disable=None) as progress,
         ExitStack() as files,
     ):
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
+        table.write(HEADER)
         clip = files.enter_context(_Clip(folder / "tracks.mp4", settled)) if video else None
         for frame in stream(recording, tracker, settled.start_us, stopped):
-            table.writerows(as_text(row) for row in frame.rows)
+            table.writelines(map(as_csv, frame.rows))
             mot.writelines(map(as_mot, frame.rows))
             paths.shade(frame.events)
             for row in frame.rows:

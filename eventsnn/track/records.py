@@ -81,9 +81,8 @@ class Tracks:
     def to_csv(self, path: str | Path) -> None:
         """Write all columns with a header line."""
         with Path(path).open("w", newline="") as file:
-            write = csv.writer(file)
-            write.writerow(field.name for field in fields(self))
-            write.writerows(as_text(row) for row in self.rows())
+            file.write(HEADER)
+            file.writelines(map(as_csv, self.rows()))
 
     @classmethod
     def from_csv(cls, path: str | Path) -> Self:
@@ -135,6 +134,7 @@ class Tracks:
 
 Row = tuple[int, int, int, float, float, float, float, float, float, float, int, int]
 COLUMNS = tuple(field.name for field in fields(Tracks))
+HEADER = ",".join(COLUMNS) + "\r\n"
 _WHOLE = {k for k, field in enumerate(fields(Tracks)) if "int" in str(field.type)}
 
 
@@ -148,6 +148,14 @@ def _mot(frame: int, number: int, left: float, top: float, w: float, h: float, s
     return f"{frame},{number},{left:.2f},{top:.2f},{w:.2f},{h:.2f},{score:g},-1,-1,-1\n"
 
 
+_CSV = ",".join("%d" if k in _WHOLE else "%.2f" for k in range(len(COLUMNS))) + "\r\n"
+
+
+def as_csv(row: Row) -> str:
+    """A row as a line of CSV, lengths to a hundredth of a pixel."""
+    return _CSV % row
+
+
 def as_text(row: Row) -> list[str]:
-    """A row as text, lengths to a hundredth of a pixel."""
-    return [str(value) if isinstance(value, int) else f"{value:.2f}" for value in row]
+    """A row as the texts of its columns."""
+    return as_csv(row).rstrip().split(",")

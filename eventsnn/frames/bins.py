@@ -87,9 +87,7 @@ class Bins:
         stop = last + 1 if self.stop is None else np.full_like(last, self.stop)
         span = stop - origin
         if self.start is None and self.stop is None and (span[some] <= 0).any():
-            raise ValueError(
-                "a recording spans 2^63 us or more; look at its stamps, or give start and stop"
-            )
+            raise ValueError("a recording spans 2^63 us or more; look at its stamps, or give start and stop")
         return origin, np.where(some, np.maximum(span, 0), 0)
 
 

@@ -86,7 +86,8 @@ def peak(folder: Path, workers: int) -> float:
         while run.poll() is None:
             for child in psutil.Process(run.pid).children(recursive=True):
                 try:
-                    most = max(most, child.memory_info().rss)
+                    if child.ppid() != run.pid:  # the processes that work, not the one that starts them
+                        most = max(most, child.memory_info().rss)
                 except psutil.Error:
                     continue
             time.sleep(0.02)

@@ -8,12 +8,17 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ..chain import Pipeline
 from .inputs import Input
 from .work import Outcome, Plan, attempt
 
 _ANSWER_S, _LOST = 10, ("CancelledError", "CommClosedError", "FutureCancelledError", "TimeoutError", "KilledWorker")
+
+
+_known: dict[str, Pipeline] = {}  # in a worker: a chain that is known already is not checked again
 
 
 def connected(address: str, workers: int, answer: float = _ANSWER_S) -> Any:
@@ -22,11 +27,13 @@ def connected(address: str, workers: int, answer: float = _ANSWER_S) -> Any:
     Raises ValueError if nothing answers there within ``answer`` seconds, or Dask is not installed.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise ValueError("clusters need Dask distributed: pip install 'eventsnn[cluster]'") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if address == "local":
+        dask.config.set({"distributed.worker.profile.enabled": False})  # its thread would take a part of each core
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
         return Client(cluster, set_as_default=False)
     match = re.fullmatch(r"(?:tcp|tls)://\[?([^/]+?)\]?:(\d+)", address)
@@ -70,7 +77,7 @@ def _alone(plan: Plan, job: Input, folder: str) -> Outcome:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     os.chdir(folder)
-    return attempt(plan, job)
+    return attempt(replace(plan, chain=_known.setdefault(plan.digest, plan.chain)), job)
 
 
 def _outcome(future: Any, job: Input) -> Outcome:

@@ -23,7 +23,7 @@ def eager() -> bool:
 
 
 def constant(make: F) -> F:
-    """Keep what `make(*sizes, dtype=, device=)` returns, a tensor or a tuple of them, for calls with the same arguments.
+    """Keep what `make(*sizes, dtype=, device=)` returns, a tensor or a tuple of them, for later calls with the same.
 
     On a GPU each small operation costs a launch, many times its arithmetic. The tensors are made on the CPU and copied
     over once, which is done when it returns, so any stream may read them. Not kept while torch traces or records.

@@ -156,7 +156,7 @@ def test_calibration_reaches_the_rate_in_every_channel(neuron, rate):
 
 def test_silent_and_loud_layers_are_warned_of():
     net, frames = FieldNetwork(TINY), sparse_frames(share=0.001)
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="layer") as caught:
         calibration.check(net, frames)
     assert any("layer 1, temporal channel 2 is nearly silent" in str(warning.message) for warning in caught)
     calibration.calibrate(net, frames, 0.05)

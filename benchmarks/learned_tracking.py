@@ -74,7 +74,7 @@ def experiments(config: Config, seeds: range, chosen: list[str], seconds: float)
 
 
 def report(source: Path, stem: Path) -> None:
-    """Tables of all results, means over seeds, in STEM.md, and a figure in STEM.png."""
+    """Tables of all results, means over seeds, in STEM-tables.md, and a figure in STEM.png."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -138,7 +138,7 @@ def report(source: Path, stem: Path) -> None:
         panel.grid(alpha=0.3)
     panels[0].set(ylabel="mean error [px of 64]", yticks=(0.5, 1, 2, 5), yticklabels=("0.5", "1", "2", "5"))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-    stem.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    stem.with_name(stem.name + "-tables.md").write_text("\n".join(lines) + "\n")
     figure.savefig(stem.with_suffix(".png"), dpi=110)
 
 

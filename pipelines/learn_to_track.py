@@ -61,6 +61,8 @@ class Config:
     save_every: int = 100
     clips: int = 256
     """Held-out clips of the evaluation."""
+    start: Path | None = None
+    """A network, of the same kind, whose weights and gains are the first; none: those of its init."""
     resume: bool = False
     """Go on from the checkpoint in the folder."""
     device: str = "cpu"
@@ -194,6 +196,11 @@ def evaluate(net: FieldNetwork, config: Config, seed: int = TEST) -> Errors:
 
 def begin(config: Config) -> Training:
     """A training before its first iteration, gains calibrated, silent layers warned of."""
+    if config.start is not None:
+        net = read_network(config.start).net
+        if net.config != config.network:
+            raise ValueError(f"{config.start} holds {net.config}, but {config.network} is asked for")
+        return Training(config, net)
     training = Training(config)
     frames = next(batches(config)).frames.float()
     if config.rate is not None:
@@ -238,7 +245,7 @@ def run(config: Config) -> Path:
 def _settings(config: Config) -> dict[str, Any]:
     """What a training depends on, as JSON gives it back."""
     settings = dataclasses.asdict(config)
-    for name in ("out", "resume", "device", "save_every", "clips"):
+    for name in ("out", "start", "resume", "device", "save_every", "clips"):
         del settings[name]
     plain: dict[str, Any] = json.loads(json.dumps(settings))
     return plain

@@ -22,7 +22,7 @@ from eventsnn.events import Events, microseconds, show_duration
 from eventsnn.io.atomic import whole
 from eventsnn.io.waiting import until_idle
 from eventsnn.track import Tracker, TrackerConfig, Tracks
-from eventsnn.track.learned import LearnedTracker
+from eventsnn.track.learned import LearnedTracker, learned_dt
 
 from .info import Survey, survey
 from .interrupting import noticed
@@ -89,7 +89,12 @@ def plan(facts: Survey, config: Config) -> Plan:
         raise ValueError(f"device {config.device}: this machine has no CUDA device, or torch was built without CUDA")
     active = facts.duration - facts.pauses
     rate = facts.events / active * 1e6 if active else 0.0
-    dt = choose_dt(rate, _LONG if config.follow else active) if config.dt == "auto" else microseconds(config.dt)
+    if config.dt != "auto":
+        dt = microseconds(config.dt)
+    elif config.tracker == "learned":
+        dt = learned_dt(rate, facts.sensor)
+    else:
+        dt = choose_dt(rate, _LONG if config.follow else active)
     if dt <= 0:
         raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
     largest = max(*facts.sensor, 2 * config.min_size) if config.max_size is None else config.max_size

@@ -23,6 +23,7 @@ Array = NDArray[Any]
 GRID = 64
 _SPREAD = 0.25  # of a map that says where; noise alone gives more
 _LEAST_EVENTS = 6
+_CELLS_PER_WINDOW = 12
 _CONFIRM = 10  # windows in which a target is seen before it has a number, at least
 _NEAR = 4.0  # what is seen within so many cells, or its own size, is still the target
 _NOISE = 0.7  # standard deviation of what the network says [cells]
@@ -38,6 +39,21 @@ def pretrained() -> FieldNetwork:
     """
     with as_file(files("eventsnn.track") / "learned.safetensors") as path:
         return read_network(path).net
+
+
+def cell_of(sensor: tuple[int, int]) -> int:
+    """Side of the cells [px] of which at most 64 x 64 cover a sensor."""
+    return math.ceil(max(sensor) / GRID)
+
+
+def learned_dt(rate: float, sensor: tuple[int, int]) -> int:
+    """Window length [us], 0.1 to 20 ms, in which some dozen cells' worth of events come at a rate [events/s]: as many
+    as in the frames that the network was trained on.
+
+    >>> learned_dt(100e3, (128, 128)), learned_dt(11e6, (640, 480))
+    (480, 109)
+    """
+    return round(min(max(_CELLS_PER_WINDOW * cell_of(sensor) ** 2 / max(rate, 1e-9) * 1e6, 100), 20_000))
 
 
 class LearnedTracker:
@@ -65,7 +81,7 @@ class LearnedTracker:
             network = read_network(network).net
         self.sensor, self.dt_us, self.config, self.device = sensor, dt_us, config or TrackerConfig(), device
         self.net = network.to(device).eval()
-        self.cell = math.ceil(max(sensor) / GRID)
+        self.cell = cell_of(sensor)
         self.reset()
 
     def reset(self) -> None:

@@ -23,7 +23,7 @@ def ready() -> tuple[str, ...]:
     >>> ready()
     ('convert-to-hdf5', 'denoise', 'frames-for-training', 'track-and-report', 'video-preview')
     """
-    folder = files("eventsnn.pipelines") / "chains"
+    folder = files(__package__)
     return tuple(sorted(each.name.removesuffix(".toml") for each in folder.iterdir() if each.name.endswith(".toml")))
 
 
@@ -35,7 +35,7 @@ def read_chain(source: str | Path) -> Pipeline:
     """
     path = Path(source)
     if str(source) in ready():
-        text = (files("eventsnn.pipelines") / "chains" / f"{source}.toml").read_text()
+        text = (files(__package__) / f"{source}.toml").read_text()
     elif path.suffix == ".toml" or path.exists():
         text = path.read_text()
     else:

@@ -250,7 +250,7 @@ def test_the_network_of_the_package_is_small_and_alive():
     assert 4 * sum(p.numel() for p in net.parameters()) < 2_000_000
     config = learn.Config(network=net.config, scenes="varied", clips=18)
     errors = learn.evaluate(net, config, seed=77)
-    assert errors.mean < 2.0
+    assert errors.mean < 3.5 < errors.centre_guess / 4
     assert not list(calibration.complaints(net, errors.activity))
 
 

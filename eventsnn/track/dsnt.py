@@ -74,7 +74,7 @@ class DSNTLI(nn.Module):
 def target_maps(centre: Tensor, height: int, width: int, sigma: float = 0.06) -> Tensor:
     """Gaussians ``[..., H, W]`` about coordinates ``[..., 2]``, each of sum 1; ``sigma`` in units of [-1, 1].
 
-    >>> target_maps(torch.zeros(3, 2), 16, 16).sum((-2, -1)).tolist()
+    >>> [round(total, 4) for total in target_maps(torch.zeros(3, 2), 16, 16).sum((-2, -1)).tolist()]
     [1.0, 1.0, 1.0]
     """
     x, y = (cell_centres(n, centre) for n in (width, height))

@@ -59,7 +59,7 @@ def learned_dt(rate: float, sensor: tuple[int, int]) -> int:
 class LearnedTracker:
     """``update(events of the next window) -> rows``, as ``Tracker``; it follows one object, the most salient.
 
-    A window is one frame of the network. Sensors are seen at 64 x 64 cells, each the mean of ``cell`` x ``cell``
+    It is coarse: its map has 16 x 16 cells. A window is one frame of the network. Sensors are seen at 64 x 64 cells, each the mean of ``cell`` x ``cell``
     pixels. ``network`` is a file that was trained by ``eventsnn learn_to_track``; by default the one of the package.
 
     >>> tracker = LearnedTracker((128, 96), dt_us=1000)

@@ -32,7 +32,7 @@ _MANOEUVRE = 6.0  # squared Mahalanobis distance from which on it means a sudden
 
 
 def pretrained() -> FieldNetwork:
-    """The network that comes with the package, trained by ``eventsnn learn_to_track`` on moving shapes.
+    """The network that comes with the package, trained by ``eventsnn learn-to-track`` on moving shapes.
 
     >>> pretrained().training
     False
@@ -59,8 +59,9 @@ def learned_dt(rate: float, sensor: tuple[int, int]) -> int:
 class LearnedTracker:
     """``update(events of the next window) -> rows``, as ``Tracker``; it follows one object, the most salient.
 
-    It is coarse: its map has 16 x 16 cells. A window is one frame of the network. Sensors are seen at 64 x 64 cells, each the mean of ``cell`` x ``cell``
-    pixels. ``network`` is a file that was trained by ``eventsnn learn_to_track``; by default the one of the package.
+    A window is one frame of the network. Sensors are seen at 64 x 64 cells, each the mean of ``cell`` x ``cell``
+    pixels; places are coarse, for the network's map has 16 x 16 cells. ``network`` is a file that was trained by
+    ``eventsnn learn-to-track``; by default the one of the package.
 
     >>> tracker = LearnedTracker((128, 96), dt_us=1000)
     >>> tracker.cell, tracker.update(Events.empty(sensor=(128, 96)), end_us=1000)

@@ -51,7 +51,7 @@ def read_network(path: str | os.PathLike[str]) -> NetworkFile:
 
     place = Path(path)
     if not place.is_file():
-        raise FileNotFoundError(2, "there is no such network; eventsnn learn_to_track writes one", str(place))
+        raise FileNotFoundError(2, "there is no such network; eventsnn learn-to-track writes one", str(place))
     try:
         with safe_open(place, "pt") as file:
             about = json.loads((file.metadata() or {})[KEY])

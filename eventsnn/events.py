@@ -256,12 +256,13 @@ class Events:
 def show_duration(us: int) -> str:
     """A duration for people.
 
-    >>> show_duration(250), show_duration(50_000), show_duration(39_810_046)
-    ('250 us', '50 ms', '39.8 s')
+    >>> show_duration(250), show_duration(50_000), show_duration(39_810_046), show_duration(999_997)
+    ('250 us', '50 ms', '39.8 s', '1000 ms')
     """
     for unit, size in (("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1_000)):
         if us >= size:
-            return f"{us / size:.3g} {unit}"
+            number = us / size
+            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:.0f} {unit}"
     return f"{us} us"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from eventsnn.frames.cells import fits
+from eventsnn.io.enduring import Enduring
 
 Write = Callable[[int, torch.Tensor], None]
 
@@ -78,7 +79,7 @@ def _npy(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write
 
 @contextmanager
 def _hdf5(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
-    with h5py.File(path, "w") as file:
+    with path.open("w+b") as raw, h5py.File(disk := Enduring(raw), "w") as file:
         times = file.create_dataset("t_us", (0,), "i8", maxshape=(None,), chunks=(1024,))
 
         def append(begin: int, frame: torch.Tensor) -> None:
@@ -95,5 +96,8 @@ def _hdf5(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Writ
             times[number] = begin
             if frame.any():  # a chunk never written reads as zeros and takes no room
                 frames[number] = frame.numpy()
+            disk.check()
 
         yield append
+        file.flush()
+        disk.check()

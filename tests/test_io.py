@@ -1664,3 +1664,22 @@ def fuzz_seeds():
                 streams.add(stream)
             at += 8 + size
         yield "AEDAT4", b"".join(parts)
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".raw", ".csv", ".aedat4"])
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, suffix):
+    """A limit on the size of files stands for the disk; in a process of its own, as HDF5 may end it."""
+    code = """
+import resource, sys, numpy as np, eventsnn
+n = 300_000
+x, y = np.random.default_rng(0).integers(0, 100, (2, n)).astype(np.int16)
+events = eventsnn.Events(np.arange(n) * 3, x, y, x > 50, sensor=(100, 100))
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+try:
+    eventsnn.write(sys.argv[1], events)
+except OSError as error:
+    print(error.filename == sys.argv[1], error.strerror)
+"""
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path / f"full{suffix}")], capture_output=True, text=True)
+    assert (run.returncode, run.stdout.strip()) == (0, "True File too large"), run.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -40,6 +40,10 @@ def whole(target: str | os.PathLike[str]) -> Iterator[Path]:
                 _keep(part, final / part.name)
         else:
             _keep(path, final)
+    except OSError as error:  # a full disk, say, of which the system does not tell the file
+        if error.errno is not None and error.filename is None:
+            error.filename = str(final)
+        raise
     finally:
         shutil.rmtree(room)
 

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from ..events import Events
+from .enduring import Enduring
 from .errors import CutShort, EventFormatError
 from .hdf5_layouts import Layout, layout
 from .header import Header
@@ -175,7 +176,8 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
     first: int | None = None
     marks: list[Any] = []
     rising, ms, latest = True, 0, -(2**63)
-    with h5py.File(file, "w") as opened:
+    disk = Enduring(file)
+    with h5py.File(disk, "w") as opened:
         opened.attrs.update({"eventsnn_schema": _SCHEMA, "source": "eventsnn"})
         if sensor is not None:
             opened.attrs.update({"width": sensor[0], "height": sensor[1]})
@@ -195,6 +197,8 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
             for name, column in zip("txyp", (since, *events.columns[1:]), strict=True):
                 sets[name].resize(begin + len(events), 0)
                 sets[name][begin:] = column
+            disk.check()
         opened["t_offset"] = np.int64(first or 0)
         if rising and marks:
             opened["ms_to_idx"] = np.concatenate(marks).astype("<u8")
+    disk.check()

@@ -327,7 +327,7 @@ def test_an_error_while_writing_leaves_nothing(disc, tmp_path, monkeypatch, caps
     def full(*_):
         raise OSError(28, "No space left on device", "tracks.png")
 
-    monkeypatch.setattr(track, "save", full)
+    monkeypatch.setattr("eventsnn.pipelines.track_files.save", full)
     assert main(["track", str(disc)]) == 2
     assert "No space left" in capsys.readouterr().err
     assert os.listdir() == []

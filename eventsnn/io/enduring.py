@@ -1,4 +1,4 @@
-"""A file for the HDF5 library, which ends the process if a write fails: here the failure waits until it is asked for."""
+"""A file for the HDF5 library, which ends the process if a write fails: here the error waits until it is asked for."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Ahead:
                 done = used, made
                 base += used * self._dtype.itemsize
         for offset in (base + self._size, base + 3 * self._size):
-            if offset not in self._tasks and offset + self._size <= self._end:
+            if offset not in self._tasks and _TAIL <= offset <= self._end - self._size:
                 arrays = columns.room(self._size // self._dtype.itemsize)
                 self._tasks[offset] = self._pool.submit(self._decode, offset, state.copy(), arrays)
         return done

@@ -33,7 +33,8 @@ class Config:
     device: str = "auto"
     """Where to compute: cpu, cuda, ...; auto takes a GPU if there is one."""
     generated: bool = False
-    """Noise in the layout of the dataset instead of the dataset: shows that everything runs, and how fast."""
+    """Noise in the layout of the dataset instead of the dataset, four batches of it: shows that everything runs, and
+    how long a step takes."""
     tensorboard: bool = False
     """Write a log for TensorBoard too."""
 
@@ -62,8 +63,9 @@ def cached(dataset: Any) -> Path:
     return pack(dataset, folder / f"{dataset.name}-{dataset.split}-{dataset.split_hash}.packed")
 
 
-def split_of(name: str, root: Path, split: str, *, generated: bool = False) -> Any:
-    """A split of a dataset, ``shapes`` included. Raises ValueError for one without classes."""
+def split_of(name: str, root: Path, split: str, *, generated: int = 0) -> Any:
+    """A split of a dataset, ``shapes`` included; or generated ones, so many a class for training and two for each other
+    split. Raises ValueError for a dataset without classes."""
     from eventsnn.datasets import card_of, load
     from eventsnn.datasets.moving import Moving
     from eventsnn.datasets.standin import StandIn
@@ -73,7 +75,16 @@ def split_of(name: str, root: Path, split: str, *, generated: bool = False) -> A
     card = card_of(name)
     if not card.classes:
         raise ValueError(f"{card.title} has no classes; its targets are {card.target}")
-    return StandIn(card, split) if generated else load(name, root, split)
+    return StandIn(card, split, generated if split == "train" else 2) if generated else load(name, root, split)
+
+
+def generated_for(recipe: Any) -> int:
+    """Recordings to generate for each class, so that there are four batches; none for shapes, which are so anyway."""
+    from eventsnn.datasets import card_of
+
+    if recipe.dataset == "shapes":
+        return 0
+    return max(2, -(-4 * recipe.batch_size // max(len(card_of(recipe.dataset).classes), 1)))
 
 
 def parts_of(name: str) -> tuple[str, ...]:
@@ -147,10 +158,11 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     parts, paths = parts_of(recipe.dataset), []
+    generated = generated_for(recipe) if config.generated else 0
     for part in parts:
         if rank:
             distributed.barrier()  # the first process packs
-        paths.append(cached(split_of(recipe.dataset, config.root, part, generated=config.generated)))
+        paths.append(cached(split_of(recipe.dataset, config.root, part, generated=generated)))
         if parallel and not rank:
             distributed.barrier()
     data = [Data.of(Packed.open(path, place_for(path, device)), recipe, device) for path in paths]
@@ -165,7 +177,7 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
         "shape": list(data[0].shape),
         "split_hash": store.split_hash,
         "test_hash": data[1].store.split_hash,
-        "generated": config.generated,
+        "generated": generated,
     }
     training_run = Run.start(recipe, facts, device)
     if config.resume:
@@ -199,7 +211,7 @@ def _report(run: Any, test: Any, samples: dict[str, int], out: Path) -> None:
         if name == "last":
             counts = confusion(values, labels).cpu()
     single = dataclasses.replace(test, dtype=next(run.net.parameters()).dtype)
-    text = card(run, tested, {**samples, "test": len(test)}, cost(run.averaged, single.batches(size=64)))
+    text = card(run, tested, {**samples, "test": len(test)}, cost(run.averaged, single.batches()))
     try:
         with whole(out / "curves.png") as path:
             curves(run.history, run.best_epoch, path)

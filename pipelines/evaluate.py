@@ -52,7 +52,7 @@ def run(config: Config) -> float:
     path = cached(dataset)
     data = replace(Data.of(Packed.open(path, place_for(path, device)), recipe, device), dtype=torch.float32)
     values, labels = evaluate(net, data.batches(), recipe, len(facts["classes"]))
-    right, found = accuracy(values, labels), cost(net, data.batches(size=64))
+    right, found = accuracy(values, labels), cost(net, data.batches())
     print(
         f"{recipe.dataset} {config.split}: accuracy {right:.2%} of {len(labels):,} samples, split {dataset.split_hash}"
     )

@@ -23,7 +23,7 @@ from eventsnn.datasets import Packed, card_of, load, pack
 from eventsnn.datasets.moving import Moving
 from eventsnn.datasets.sample import Sample
 from eventsnn.datasets.standin import TYPICAL, StandIn
-from eventsnn.events import Events
+from eventsnn.events import Events, microseconds
 from eventsnn.pipelines.classify import RECIPES, recipe_of
 from eventsnn.train import (
     Data,
@@ -33,6 +33,7 @@ from eventsnn.train import (
     Run,
     accuracy,
     build,
+    checkpoint,
     confusion,
     cost,
     evaluate,
@@ -604,6 +605,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+FILES = {"best.safetensors", "last.safetensors", "log.jsonl", "card.md", "curves.png", "confusion.png"}
 SMALL = ["--set", "epochs=1", "batch_size=20", "layers=['flatten','linear 16','LIFBox','linear classes','LIBox']"]
 
 
@@ -611,8 +613,7 @@ def test_train_evaluate_predict(home, capsys):
     pytest.importorskip("matplotlib")
     assert main(["train", "nmnist", "--generated", "--device", "cpu", *SMALL]) == 0
     out = home / "runs/nmnist"
-    names = {"best.safetensors", "last.safetensors", "log.jsonl", "card.md", "curves.png", "confusion.png"}
-    assert set(os.listdir(out)) == names
+    assert set(os.listdir(out)) == FILES
     card = (out / "card.md").read_text()
     for words in (
         "generated2",
@@ -663,7 +664,7 @@ def test_a_network_goes_to_nir(home, capsys):
         ("train shapes --resume", "no training to go on with"),
         ("train shapes --device gpu7", "no device is called 'gpu7'"),
         ("train nmnist --generated --set layers=['konv']", "did you mean 'conv'"),
-        ("train nmnist --generated --set validation=0.99", "no training samples"),
+        ("train nmnist --generated --set validation=0.99 batch_size=2", "no training samples"),
         ("evaluate none.safetensors", "no such checkpoint"),
         ("predict none.safetensors a.raw", "no such checkpoint"),
     ],
@@ -691,6 +692,67 @@ def test_a_checkpoint_of_other_classes_is_refused(home, capsys):
     eventsnn.write(home / "wide.h5", Events([0, 9], [80, 3], [0, 1], [1, 0], sensor=(90, 4)))
     assert main(["predict", str(path), "wide.h5", "--device", "cpu"]) == 2
     assert "outside" in capsys.readouterr().err
+
+
+# every recipe on generated recordings
+
+CUDA = pytest.param(
+    "cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+)
+SMALLER = {  # for speed
+    "cifar10dvs": ["downsample=8", "n_bins=2"],
+    "dvsgesture": ["downsample=4", "n_bins=4"],
+    "dvsgesture-small": ["downsample=8", "n_bins=4"],
+    "ncaltech101": ["downsample=11", "n_bins=2"],
+    "shapes": ["batch_size=9"],
+    "shd": ["dt=20ms"],
+    "shd-delays": ["dt=50ms"],
+    "ssc": ["dt=50ms"],
+}
+
+
+@pytest.fixture
+def few(home, monkeypatch):
+    """Generated datasets of four classes and of fewer events."""
+    monkeypatch.setattr(
+        "eventsnn.datasets.card_of", lambda name: dataclasses.replace(card_of(name), classes=tuple("abcd"))
+    )
+    for name in ("cifar10dvs", "dvsgesture", "ncaltech101"):
+        monkeypatch.setitem(TYPICAL, name, (TYPICAL[name][0], TYPICAL[name][1] // 16))
+    monkeypatch.setattr("eventsnn.datasets.moving._SAMPLES", {"train": 3, "test": 2})
+    return home
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
+def test_every_recipe_runs_from_training_to_prediction(name, device, few, monkeypatch):
+    pytest.importorskip("matplotlib")
+    settings = ["epochs=2", "save_every=2", "validation=0.3", "batch_size=3", *SMALLER.get(name, [])]
+    train = ["train", name, "--generated", "--device", device, "--set", *settings]
+    assert main([*train, "--out", "whole"]) == 0
+    kept = checkpoint.save
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", lambda path, run: (kept(path, run), signal.raise_signal(signal.SIGINT)))
+        with pytest.raises(SystemExit, match="go on with --resume --out parts"):
+            main([*train, "--out", "parts"])
+    assert load_checkpoint("parts/last.safetensors").position["step"] == 2
+    assert main([*train, "--out", "parts", "--resume"]) == 0
+    whole, parts = (load_file(f"{folder}/last.safetensors") for folder in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert device != "cpu" or all(value.equal(parts[key]) for key, value in whole.items())
+    lines, made = records(Path("parts/log.jsonl")), recipe_of(name, tuple(settings))
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert all(0 < norm < np.inf for line in lines for norm in line["gradients"].values())
+    assert next(iter(lines[-1]["rates"].values()))["rate"] > 0.001  # what goes in makes it spike
+    assert set(os.listdir("parts")) == FILES
+    assert f"# {made.dataset} classifier" in Path("parts/card.md").read_text()
+    assert main(["evaluate", "parts/last.safetensors", "--device", device, "--out", "."]) == 0
+    sample = (Moving("test") if name == "shapes" else StandIn(card_of(made.dataset), "test"))[0]
+    eventsnn.write("sample.h5", sample.events)
+    assert main(["predict", "parts/last.safetensors", "sample.h5", "-o", "p.csv", "--device", device]) == 0
+    rows = list(csv.reader(Path("p.csv").read_text().splitlines()))[1:]
+    assert len(rows) == (made.n_bins or microseconds(made.duration) // microseconds(made.dt))
+    assert all(abs(sum(map(float, row[2:])) - 1) < 1e-4 for row in rows)
 
 
 def test_pictures_hold_what_they_show(tmp_path):
@@ -763,12 +825,3 @@ def test_a_gpu_learns_too(toy, tmp_path):
     fit(run, *data.parted(0.2), tmp_path)
     assert run.history[-1]["accuracy"] > 0.8
     assert network(load_checkpoint(tmp_path / "last.safetensors"))(torch.rand(5, 2, 2, 6, 8))[0].isfinite().all()
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
-def test_every_recipe_runs_in_full_on_generated_recordings(name, home):
-    generated = () if name == "shapes" else ("--generated",)
-    assert main(["train", name, *generated, "--device", "cuda", "--set", "epochs=1"]) == 0
-    assert "test accuracy, last checkpoint" in (home / "runs" / name / "card.md").read_text()

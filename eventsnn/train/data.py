@@ -66,10 +66,14 @@ class Data:
         sampler.set_epoch(epoch)
         return self.indices[torch.tensor(list(sampler))].tolist()
 
-    def batches(self, order: Sequence[int] | None = None, size: int = 256, *, augmented: bool = False) -> _Batches:
-        """Batches ``(frames [T, B, ...], labels [B])`` of these samples, by default of all of them in order."""
+    def batches(
+        self, order: Sequence[int] | None = None, size: int | None = None, *, augmented: bool = False
+    ) -> _Batches:
+        """Batches ``(frames [T, B, ...], labels [B])`` of these samples; by default of all of them in order, of the
+        size of training's, so that they fit where those do."""
         recipe, order = self.recipe, self.indices.tolist() if order is None else order
         changes = augmentation(recipe.augment) if augmented and recipe.augment else None
+        size = size or recipe.batch_size
         return _Batches(self.store.batches(size, order=order, make=partial(self._frames, changes)), self.device)
 
     def _frames(self, changes: Any, recordings: Packed) -> Tensor:

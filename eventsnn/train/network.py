@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from .. import forms
 from ..containers.stateful import call
 from ..fields import SpatialReceptiveField2d, SpatioTemporalReceptiveField2d, derivative_orders, spatial_parameters
+from .convolve import Conv2d
 from .delays import DelayLinear
 from .layout import MeanPool2d, Network
 from .words import parse, unknown
@@ -51,7 +52,7 @@ class Norm1d(nn.BatchNorm1d):
 def conv(
     at: Place, channels: int, size: int = 3, stride: int = 1, padding: int | None = None, **more: Any
 ) -> nn.Module:
-    return nn.Conv2d(at.shape[0], channels, size, stride, size // 2 if padding is None else padding, **more)
+    return Conv2d(at.shape[0], channels, size, stride, size // 2 if padding is None else padding, **more)
 
 
 def norm(at: Place) -> nn.Module:
@@ -132,9 +133,13 @@ def neuron(name: str, at: Place, *sizes: Any, learn: Any = (), **values: Any) ->
 
 
 def scale_weights(layer: Any) -> None:
-    """Draw the weights so that currents do not grow with the number of inputs: He et al. (2015) and orthogonal."""
+    """Draw the weights so that currents do not grow with the number of inputs: He et al. (2015) and orthogonal; the
+    diagonal is left out where no neuron excites itself."""
     nn.init.kaiming_uniform_(layer.input_weights, a=math.sqrt(5))
     nn.init.orthogonal_(layer.recurrent_weights, 0.5)
+    if not layer.autapses:
+        with torch.no_grad():
+            layer.recurrent_weights.fill_diagonal_(0)
 
 
 def build(

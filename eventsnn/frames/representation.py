@@ -46,12 +46,15 @@ class Representation:
         """The whole recording, or a batch of them."""
         return self.function(events, sensor=self.sensor, **self.time, **self.settings)
 
-    def stream(self, chunks: Iterable[Events], **time: Any) -> Iterator[tuple[int, torch.Tensor]]:
+    def stream(
+        self, chunks: Iterable[Events], *, device: torch.device | str = "cpu", **time: Any
+    ) -> Iterator[tuple[int, torch.Tensor]]:
         """Pairs (start of the window in us, its tensor) of a stream, in memory bounded by one window and one chunk.
 
         The tensors are those of the whole recording, one by one. ``time`` are settings of ``windows``, in place of
         those that the representation has. An event that comes late, after its window has closed, counts at the begin of
-        the open one. Raises ValueError where the windows are not told: a number of bins needs ``start`` and ``stop``.
+        the open one. Windows go to the ``device``, and the tensors are made there. Raises ValueError where the windows
+        are not told: a number of bins needs ``start`` and ``stop``.
         """
         known = {} if self.points is not None else {key: value for key, value in self.time.items() if key in _WINDOWS}
         if any(key in time for key in ("dt", "count", "n_bins")):
@@ -62,7 +65,7 @@ class Representation:
         state: dict[str, torch.Tensor] = {}
         waiting: torch.Tensor | None = None
         begin = end = 0
-        full = True
+        full, on_host = True, torch.device(device).type == "cpu"
         for low, high, window in spans(chunks, **time):
             if waiting is not None:
                 yield begin, waiting
@@ -72,7 +75,7 @@ class Representation:
             else:
                 window = Events(window.t.clip(low, high - 1), *window.columns[1:], sensor=self.sensor)
                 full = "n_bins" in time or (len(window) > 0 and int(window.t.max()) == high - 1)
-            waiting = self._window(window, begin, end - begin, state)
+            waiting = self._window(window if on_host else window.to(device), begin, end - begin, state)
         if waiting is not None and (full or self.time.get("incomplete", True)):
             yield begin, waiting
 

@@ -16,6 +16,7 @@ from eventsnn.structured import either
 
 from .averaged import AveragedTimeSurface, to_averaged_time_surface
 from .binning import NEVER
+from .bins import device_of
 from .cells import cells
 from .counts import to_frames
 from .est import to_event_spike_tensor
@@ -197,7 +198,7 @@ class ToTORE(Representation):
         settings = {"sensor": self.sensor, **self.settings}
         if "fifo" not in state:
             grid = cells(window, self.sensor, settings.get("channels", 2), settings.get("downsample", 1))
-            state["fifo"] = torch.full((*grid.shape, settings["k"]), NEVER)
+            state["fifo"] = torch.full((*grid.shape, settings["k"]), NEVER, device=device_of(window))
         return to_tore(window, length, start=begin, duration=length, fifo=state["fifo"], **settings)[0]
 
 
@@ -220,8 +221,10 @@ class ToAveragedTimesurface(Representation):
         settings = {"surface_size": surface_size, "cell_size": cell_size, "tau": tau, "decay": decay}
         super().__init__(to_averaged_time_surface, sensor_size[:2], {}, {"time_window": time_window, **settings})
 
-    def stream(self, chunks: Iterable[Events], **time: Any) -> Iterator[tuple[int, torch.Tensor]]:
+    def stream(
+        self, chunks: Iterable[Events], *, device: torch.device | str = "cpu", **time: Any
+    ) -> Iterator[tuple[int, torch.Tensor]]:
         """Pairs (start of the window, the surface of all so far); ``time`` are settings of ``windows``."""
         surface = AveragedTimeSurface(self.sensor, **self.settings)
         for begin, window in windows(chunks, **time):
-            yield begin, surface(window)
+            yield begin, surface(window).to(device)

@@ -15,15 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import eventsnn
 from eventsnn.cli import main
 from eventsnn.pipelines.batch import batch
 from eventsnn.pipelines.chain import Pipeline, read_chain
-from eventsnn.pipelines.many import inputs, manifest
+from eventsnn.pipelines.many import crew, inputs, manifest
 from eventsnn.pipelines.many.pool import pooled
 from eventsnn.pipelines.many.watch import Watch
 from eventsnn.pipelines.many.work import Plan
+from eventsnn.train import Recipe, Run, save
 
 DRILL = """
     import os, signal, time
@@ -352,21 +354,21 @@ def test_the_scheduler_of_a_cluster_restarted(folder):
         words = ["worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)]
         return subprocess.Popen([sys.executable, "-m", "dask", *words], **quiet)
 
-    crew = [scheduler(), worker()]
+    processes = [scheduler(), worker()]
     try:
         stage = '{call = {function = "drill:hang", gate = "gate"}}'
         run = start("batch", chain_file(stage=stage), "in", "-o", "out", "--cluster", address)
         until(Path("gate").exists, run)
-        for process in crew:
+        for process in processes:
             process.kill()
             process.wait()
-        crew = [scheduler(), worker()]
+        processes = [scheduler(), worker()]
         said, errors = run.communicate()
         assert run.returncode == 0, errors
         assert "5 done" in said
         check("out")
     finally:
-        for process in crew:
+        for process in processes:
             process.kill()
             process.wait()
 
@@ -407,8 +409,6 @@ def test_bad_input_is_refused_before_work_starts(folder, capsys, words, message)
 
 
 def test_mixed_sensors_where_a_stage_needs_one(folder):
-    import torch
-
     eventsnn.write("in/wide.raw", noise(0, sensor=(50, 30)))
     net = torch.nn.Conv2d(2, 1, 3)
     with pytest.raises(
@@ -442,6 +442,24 @@ def test_a_pool_gives_one_outcome_for_each_recording(folder):
     assert {outcome.status for outcome in outcomes} == {"done"}
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_worker_for_each_gpu(folder):
+    (folder / "in" / "bad.raw").write_bytes(b"nothing")
+    layers = ("conv 4 3", "LIFBox", "flatten", "linear classes", "LIBox")
+    run = Run.start(Recipe(dataset="shapes", dt="10ms", layers=layers), {"classes": ["a", "b"], "shape": [2, 30, 40]})
+    path = save(folder / "best.safetensors", run)
+    chain = Pipeline().open().denoise().frames(dt="2ms").network(str(path)).to_npy()
+    assert crew.devices("cuda", None, 100) == [f"cuda:{k}" for k in range(torch.cuda.device_count())]
+    for device in ("cpu", "cuda", "cuda:0"):
+        found = batch(chain, ["in"], Path(device), device=device)
+        assert sorted(outcome.status for outcome in found.outcomes) == 5 * ["done"] + ["failed"], found.failed
+    for name in NAMES:
+        here, one, other = (np.load(f"{device}/{name}.npy") for device in ("cpu", "cuda", "cuda:0"))
+        assert np.array_equal(one, other)
+        np.testing.assert_allclose(one, here, atol=1e-4)
+
+
 def test_what_is_watched_does_not_grow():
     watch = Watch(lambda events: None)
     rng = np.random.default_rng(0)
@@ -456,7 +474,7 @@ def test_what_is_watched_does_not_grow():
     t = np.concatenate([part.t for part in parts])
     wanted = np.bincount((t - t[0]) // facts["rate"]["bin_us"])
     assert facts["rate"]["events"] == wanted.tolist()
-    assert facts["events"], facts["on"] == (150_000, int((t % 2).sum()))
+    assert (facts["events"], facts["on"]) == (150_000, int((t % 2).sum()))
     assert (facts["first_us"], facts["duration_us"]) == (t[0], t[-1] - t[0])
     assert len(facts["tracks"][0]["path"]) <= 65
     assert len(json.dumps(facts)) < 20_000

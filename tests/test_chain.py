@@ -19,6 +19,7 @@ from eventsnn.pipelines import track
 from eventsnn.pipelines.chain import STAGES, Pipeline, parameters, read_chain, ready
 from eventsnn.pipelines.chain.running import read_ahead
 from eventsnn.track import Tracks
+from eventsnn.train import Recipe, Run, load, network, save
 
 OVER_TIME = {"DeltaEncoder", "StepForwardEncoder", "MovingWindowEncoder", "SpikeLatencyEncoder"}
 NEEDED = {
@@ -154,6 +155,73 @@ def test_a_network_keeps_its_state_over_a_stream(events):
     plain = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2 * 30 * 40, 5))
     with torch.no_grad():
         assert torch.allclose(Pipeline().frames(dt="1ms").then(plain)(events), plain(pictures), atol=1e-5)
+
+
+def checkpoint_of(path, shape=(2, 30, 40)):
+    """A checkpoint as eventsnn train writes it, of a network that was not trained."""
+    recipe = Recipe(dataset="shapes", dt="10ms", layers=("conv 4 3", "LIFBox", "flatten", "linear classes", "LIBox"))
+    return save(path, Run.start(recipe, {"classes": ["left", "right", "up"], "shape": list(shape)}))
+
+
+def test_the_network_of_a_checkpoint(events, tmp_path):
+    path = checkpoint_of(tmp_path / "best.safetensors")
+    chain = Pipeline().frames(dt="1ms").network(str(path)).to_hdf5()
+    with torch.no_grad():
+        wanted = network(load(path))(frames.to_frames(events, "1ms")[:, None])[0][:, 0]
+    assert wanted.shape[0] > 64
+    assert torch.allclose(chain(events), wanted, atol=1e-6)
+    assert torch.equal(chain(events), chain(events)), "every recording begins with a state of its own"
+    [file] = chain.run(events, tmp_path)
+    with h5py.File(file) as stored:
+        assert np.array_equal(stored["frames"][:], chain(events).numpy())
+    before = chain.digest
+    checkpoint_of(tmp_path / "best.safetensors", (2, 15, 20))
+    assert chain.digest != before
+    assert Pipeline().frames(dt="10ms", downsample=2).network(str(path))(events).shape == (10, 3)
+    with pytest.raises(ValueError, match=r"stage 2, network.* was trained on frames \[2, 15, 20\] \(dt='10ms', down"):
+        Pipeline().frames(dt="1ms").network(str(path)).explain((40, 30))
+
+
+def test_a_network_of_lines_sees_no_height(tmp_path):
+    recipe = Recipe(dataset="shd", dt="10ms", layers=("linear 8", "LIFBox", "linear classes", "LIBox"))
+    path = save(tmp_path / "sound.safetensors", Run.start(recipe, {"classes": ["a", "b"], "shape": [50]}))
+    t = np.arange(0, 50_000, 10)
+    sound = eventsnn.Events(t, t % 50, 0 * t, 1 + 0 * t, sensor=(50, 1))
+    assert Pipeline().frames(dt="10ms", channels=1).network(str(path))(sound).shape == (5, 2)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", [name for name, rows in STAGES.items() if rows[0].way == "representation"])
+def test_frames_are_made_on_the_device(name, events):
+    chain = one_stage(name)
+    there, here = list(chain.stream(events, device="cuda")), list(chain.stream(events))
+    assert [begin for begin, _ in there] == [begin for begin, _ in here]
+    for (_, one), (_, other) in zip(there, here, strict=True):
+        assert one.device.type == "cuda"
+        torch.testing.assert_close(one.cpu().to_dense(), other.to_dense(), atol=1e-4, rtol=1e-5, equal_nan=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_checkpoint_and_encoders_on_a_gpu(events, tmp_path):
+    path = checkpoint_of(tmp_path / "best.safetensors")
+    chain = Pipeline().refractory("1ms").frames(dt="1ms").network(str(path))
+    found = [output for _, output in chain.stream(events, device="cuda")]
+    assert {output.device.type for output in found} == {"cuda"}
+    torch.testing.assert_close(torch.stack(found).cpu(), chain(events), atol=1e-4, rtol=1e-4)
+    spikes = Pipeline().frames(dt="50ms", binary=True).latency_lif(seq_length=8)
+    found = [spike for _, spike in spikes.stream(events, device="cuda")]
+    torch.testing.assert_close(torch.stack(found).cpu(), spikes(events))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_tracks_on_a_gpu(disc):
+    chain = Pipeline().hot_pixels().track()
+    found, wanted = list(chain.stream(disc, device="cuda")), list(chain.stream(disc))
+    assert [row[:3] for row in found] == [row[:3] for row in wanted]
+    assert np.abs(np.array([row[3:5] for row in found]) - [row[3:5] for row in wanted]).max() < 0.1
 
 
 def test_objects_as_stages(events):

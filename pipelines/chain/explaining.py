@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .flow import Flow, size
-from .ways import Where, memory
+from .made import Where
+from .ways import memory
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline, Stage

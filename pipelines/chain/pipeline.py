@@ -15,8 +15,9 @@ from eventsnn.structured import either
 from . import running
 from .explaining import digest, flows, table
 from .flow import SYMBOLS, Flow
+from .made import Made, Where
 from .stages import STAGES, Row, nearest, parameters
-from .ways import WAYS, Made, Where, kinds_of, of_object
+from .ways import WAYS, kinds_of, of_object
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ STAGES: Mapping[str, tuple[Row, ...]] = {
     "rank_order": _encoder("RankOrderEncoder"),
     "ttfs": _encoder("TTFSEncoder"),
     "population": _encoder("PopulationEncoder"),
-    "network": (Row("frames", "frames", "network", f"{_HERE}.ways:checkpoint", "output"),),
+    "network": (Row("frames", "frames", "network", f"{_HERE}.networks:checkpoint", "output"),),
     "track": (Row("events", "tracks", "tracker", f"{_HERE}.tracking:follow", sensor=True),),
     "call": (Row("events", "events", "call", f"{_HERE}.ways:named"),),
     "to_hdf5": _file(".h5", "events", "frames"),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from importlib import import_module
-from itertools import islice
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,25 +15,9 @@ from eventsnn.filters import Filter
 from eventsnn.frames import Representation
 
 from .flow import Flow
+from .made import Made, Where
+from .networks import of_checkpoint, over_time
 from .stages import Row
-
-Step = Callable[[Iterable[Any]], Iterator[Any]]
-_TOGETHER = 32
-
-
-class Made(NamedTuple):
-    """A step, and the object that holds its state, if any."""
-
-    step: Step
-    holder: Any = None
-
-
-class Where(NamedTuple):
-    """Where a stage computes and, for a sink, the file it writes and whether no stage comes after it."""
-
-    device: str = "cpu"
-    path: Path | None = None
-    last: bool = False
 
 
 def _mapped(function: Callable[[Any], Any], holder: Any = None) -> Made:
@@ -63,11 +45,7 @@ def representation(row: Row, settings: dict[str, Any], flow: Flow, where: Where)
     if "dtype" in settings:
         settings["dtype"] = getattr(torch, settings["dtype"])
     made: Representation = row.object(flow.sensor, **settings)
-    return Made(lambda chunks: _to(made.stream(chunks, **time), where.device), made)
-
-
-def _to(frames: Iterable[Any], device: str) -> Iterator[Any]:
-    return ((begin, frame.to(device, non_blocking=True)) for begin, frame in frames)
+    return Made(lambda chunks: made.stream(chunks, device=where.device, **time), made)
 
 
 def encoder(row: Row, settings: dict[str, Any], flow: Flow, where: Where) -> Made:
@@ -75,37 +53,8 @@ def encoder(row: Row, settings: dict[str, Any], flow: Flow, where: Where) -> Mad
     return _mapped(lambda frame: (frame[0], made(frame[1])), made)
 
 
-def checkpoint(checkpoint: str) -> Any:
-    """The network of a checkpoint of ``eventsnn train``."""
-    from eventsnn.train import load
-    from eventsnn.train import network as restored
-
-    return restored(load(checkpoint))
-
-
 def network(row: Row, settings: dict[str, Any], flow: Flow, where: Where) -> Made:
-    return over_time(row.object(**settings), where)
-
-
-def over_time(net: Any, where: Where) -> Made:
-    """A module over a stream of frames ``[C, H, W]``, as ``[T, 1, C, H, W]`` with its state carried if it has one."""
-    from eventsnn.containers.stateful import is_stateful
-
-    net = net.to(where.device)
-
-    def step(frames: Iterable[Any]) -> Iterator[Any]:
-        source, state = iter(frames), None
-        while block := list(islice(source, _TOGETHER)):
-            with torch.no_grad():
-                x = torch.stack([frame for _, frame in block]).to(where.device, torch.get_default_dtype())
-                if is_stateful(net):
-                    output, state = net(x[:, None], state)
-                    output = output[:, 0]
-                else:
-                    output = net(x)
-            yield from zip((begin for begin, _ in block), output, strict=True)
-
-    return Made(step, net)
+    return of_checkpoint(settings, flow, where)
 
 
 def tracker(row: Row, settings: dict[str, Any], flow: Flow, where: Where) -> Made:
@@ -136,7 +85,7 @@ def sink(row: Row, settings: dict[str, Any], flow: Flow, where: Where) -> Made:
 def of_object(thing: Any, where: Where) -> Made:
     """A step from an object: a filter (a copy that begins anew), a representation, a module, a function of Events."""
     if isinstance(thing, Representation):
-        return Made(lambda chunks: _to(thing.stream(chunks), where.device), thing)
+        return Made(lambda chunks: thing.stream(chunks, device=where.device), thing)
     if isinstance(thing, torch.nn.Module):
         return over_time(thing, where)
     if hasattr(thing, "reset"):

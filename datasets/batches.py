@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from eventsnn import frames
+from eventsnn.frames.words import Words
 
 if TYPE_CHECKING:
     from .packed import Packed
@@ -74,10 +75,12 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         labels, store = self._packed.labels, self._packed.store
-        order = self.samples().to(labels.device)
+        order = self.samples()
+        there = order.to(labels.device)
         self.epoch += 1
         for start in range(0, len(order), self._size):
-            index = order[start : start + self._size]
-            if self._drop_last and len(index) < self._size:
+            now = slice(start, start + self._size)
+            if self._drop_last and len(order[now]) < self._size:
                 return
-            yield finish(self._bins, self._augment, (store[index], labels[index]))
+            recordings = store[(order if isinstance(store, Words) else there)[now]]
+            yield finish(self._bins, self._augment, (recordings, labels[there[now]]))

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from eventsnn import frames
 from eventsnn.events import Events
+from eventsnn.frames.words import Words
 
 from .batches import Batch, Batches, finish
 from .packfile import DTYPES, column, header_of
@@ -30,22 +31,34 @@ class Packed:
     ``pack`` wrote.
     """
 
-    def __init__(self, path: Path, device: torch.device, header: dict[str, Any], columns: dict[str, Any]) -> None:
-        self._path, self._device = path, device
+    def __init__(
+        self, path: Path, device: torch.device, header: dict[str, Any], columns: dict[str, Any], words: bool
+    ) -> None:
+        self._path, self._device, self._words = path, device, words
         self.name, self.split, self.split_hash = (header[key] for key in ("name", "split", "split_hash"))
         self.classes, self.sensor = tuple(header["classes"]), (header["sensor"][0], header["sensor"][1])
         self.ids = tuple(columns["ids"].tobytes().decode().split("\n"))
         self.labels = torch.from_numpy(columns["labels"]).to(device)
         events = Events(*(columns[name] for name in "txyp"), sensor=self.sensor)
-        events = events if device.type == "cpu" else events.to(device)
+        self._events = len(events)
+        events = events if words or device.type == "cpu" else events.to(device)
         # pack puts them in order; to look at them all would read the whole file
-        self.store = frames.Packed.from_offsets(events, columns["offsets"], is_sorted=True)
+        store = frames.Packed.from_offsets(events, columns["offsets"], is_sorted=True)
+        self.store: Any = Words.of(store, device) if words else store
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], device: torch.device | str = "cpu", *, verify: bool | None = None
+        cls,
+        path: str | os.PathLike[str],
+        device: torch.device | str = "cpu",
+        *,
+        verify: bool | None = None,
+        words: bool = False,
     ) -> Self:
         """Open a packed split: on the CPU mapped into memory, so that only what is used is read; else held on a device.
+
+        With ``words`` an event takes 4 bytes there (8 where recordings are long or sensors large) instead of 13, and a
+        batch's are taken apart when it is made: ``store`` is ``eventsnn.frames.words.Words``.
 
         ``verify`` compares the checksums of all columns; by default where all is read anyway, on a device. Raises
         ValueError for a file that is none, that is cut short, or whose checksum is wrong, and FileNotFoundError.
@@ -59,7 +72,7 @@ class Packed:
             checked = where.type != "cpu" if verify is None else verify
             if checked and hashlib.sha256(columns[name].data).hexdigest() != known["sha256"]:
                 raise ValueError(f"{place}: column {name} is damaged (its checksum is wrong); pack the split again")
-        return cls(place, where, header, columns)
+        return cls(place, where, header, columns, words)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -143,10 +156,10 @@ class Packed:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(type(self).open, verify=False), (self._path, self._device)
+        return partial(type(self).open, verify=False, words=self._words), (self._path, self._device)
 
     def __repr__(self) -> str:
         where = "mapped" if self._device.type == "cpu" else f"on {self._device}"
         size = f"{self.sensor[0]}x{self.sensor[1]}"
-        count = f"{len(self):,} samples, {len(self.store.events):,} events"
+        count = f"{len(self):,} samples, {self._events:,} events"
         return f"Packed({self.name} {self.split}: {count}, {size}, {where})"

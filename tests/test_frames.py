@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eventsnn import Events, Packed, frames, to_frames, windows
 from eventsnn.frames import binning, bins
+from eventsnn.frames.words import Words
 from eventsnn.structured import to_structured
 
 SENSOR = (7, 5)
@@ -584,6 +585,34 @@ def test_packed_recordings_are_views(events, chosen):
     assert list(on_torch[torch.tensor(chosen) % 3]) == list(batch)
     with pytest.raises(ValueError, match="must lie within"):
         Packed(events, [0], [len(events) + 1])
+
+
+@given(st.lists(streams(), min_size=1, max_size=4), st.data(), st.sampled_from([0, 2**31 + 5]))
+def test_words_give_back_what_was_put_in(recordings, data, span):
+    last = recordings[-1].sort()
+    t = last.t.copy()
+    t[len(t) // 2 :] += span  # too long for 32 bits
+    recordings = [*(events.sort() for events in recordings[:-1]), Events(t, *last.columns[1:], sensor=SENSOR)]
+    words = Words.of(Packed.join(recordings), "cpu")
+    assert words.values.element_size() == (8 if span and len(t) > 1 else 4)
+    index = data.draw(st.lists(st.integers(0, len(recordings) - 1), max_size=5))
+    taken = words[index]
+    assert taken.is_sorted
+    assert [events.numpy() for events in taken] == [recordings[k] for k in index]
+    assert words[len(recordings) - 1].numpy() == recordings[-1]
+    assert [events.numpy() for events in words[1:]] == recordings[1:]
+
+
+def test_words_are_made_of_recordings_in_a_row_and_in_order():
+    events = Events([3, 5, 1], [0, 1, 2], [0, 1, 2], [0, 1, 1], sensor=SENSOR)
+    with pytest.raises(ValueError, match="in order of time"):
+        Words.of(Packed.join([events]), "cpu")
+    with pytest.raises(ValueError, match="one after the other"):
+        Words.of(Packed.join([events[:1], events[1:2]])[[1, 0]], "cpu")
+    with pytest.raises(ValueError, match="negative"):
+        Words.of(Packed.join([Events([3], [-1], [0], [0])]), "cpu")
+    with pytest.raises(ValueError, match="an event takes"):
+        Words.of(Packed.join([Events([-(2**62), 2**62 - 1], [2, 0], [0, 0], [0, 1])]), "cpu")
 
 
 @pytest.fixture

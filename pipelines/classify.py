@@ -149,6 +149,7 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
 
     from eventsnn.datasets import Packed
     from eventsnn.train import Data, Run, fit, load, restore
+    from eventsnn.train.norm import share
 
     parallel = distributed.is_initialized()
     rank, world = (distributed.get_rank(), distributed.get_world_size()) if parallel else (0, 1)
@@ -184,6 +185,7 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
         restore(training_run, load(out / "last.safetensors"))
     training_run.rank, training_run.world = rank, world
     if parallel:
+        share(training_run.net)
         training_run.model = torch.nn.parallel.DistributedDataParallel(training_run.net)
     if not rank:
         out.mkdir(parents=True, exist_ok=True)

@@ -182,6 +182,23 @@ def test_layers_that_cannot_be(layers, message):
 # networks and read-outs
 
 
+def test_a_layer_before_a_norm_has_no_bias_unless_it_is_told():
+    words = [
+        "conv 2",
+        "norm",
+        "conv 2 bias=True",
+        "norm",
+        "flatten",
+        "linear 3",
+        "norm",
+        "delays 4",
+        "norm",
+        "linear 2",
+    ]
+    net = build(words, (2, 4, 4), 2)
+    assert [net[k].bias is None for k in (0, 2, 5, 7, 9)] == [True, False, True, True, False]
+
+
 def test_delays_are_the_sum_over_delayed_inputs():
     layer = DelayLinear(3, 2, max_delay=4)
     layer.anneal(0.1)
@@ -350,7 +367,7 @@ def test_augmentations_that_cannot_be(toy):
         {"optimiser": "sgd", "lr": 0.003},
         {"ema": 0.9, "augment": ("DropEvent p=0.1",), "label_smoothing": 0.1, "warmup": 0.1},
         {"layers": ("flatten", "delays 12 max_delay=3", LIF, "linear votes", LIF), "readout": "rate"},
-        {"layers": ("conv 4 padding=0", "norm", "LIFBox", "flatten", "linear classes", "LI"), "optimiser": "adam"},
+        {"layers": ("conv 4 padding=0", "norm", LIF, "flatten", "linear classes", "LI"), "optimiser": "adam"},
     ],
 )
 def test_networks_learn(toy, tmp_path, changes):
@@ -564,17 +581,27 @@ from pathlib import Path
 import torch
 from torch import distributed
 sys.path.insert(0, {tests!r})
-from test_train import begun, fit, recipe
+from test_train import SHARED, begun, fit, recipe
 from eventsnn.datasets import Packed
+from eventsnn.train.norm import share
 torch.set_num_threads(1)
 distributed.init_process_group("gloo")
-made = recipe(epochs=3, validation=0.2, rate_weight=1.0, rate_high=0.05)
+made = recipe(**SHARED)
 run, training, validation = begun(Packed.open({store!r}), made)
 run.rank, run.world = distributed.get_rank(), distributed.get_world_size()
+share(run.net)
 run.model = torch.nn.parallel.DistributedDataParallel(run.net)
 fit(run, training, validation, Path({folder!r}))
 distributed.destroy_process_group()
 """
+
+SHARED = {
+    "layers": ("conv 4", "norm", LIF, "flatten", "linear 12", "norm", LIF, "linear classes", "LI"),
+    "epochs": 3,
+    "validation": 0.2,
+    "rate_weight": 1.0,
+    "rate_high": 0.05,
+}
 
 
 def test_two_processes_have_the_loss_of_one(toy, tmp_path):
@@ -586,7 +613,7 @@ def test_two_processes_have_the_loss_of_one(toy, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
-    fitted(toy[0], tmp_path / "one", recipe(epochs=3, validation=0.2, rate_weight=1.0, rate_high=0.05))
+    fitted(toy[0], tmp_path / "one", recipe(**SHARED))
     one, two = (records(tmp_path / name / "log.jsonl") for name in ("one", "two"))
     assert len(two) == 3
     for mine, theirs in zip(one, two, strict=True):

@@ -27,21 +27,23 @@ class DelayLinear(nn.Module):
     """
 
     is_stateful = True
+    sigma: Tensor
 
-    def __init__(self, in_features: int, out_features: int, max_delay: int = 25) -> None:
+    def __init__(self, in_features: int, out_features: int, max_delay: int = 25, bias: bool = True) -> None:
         if max_delay < 1:
             raise ValueError(f"max_delay must be at least 1 step, got {max_delay}")
         super().__init__()
         self.max_delay = max_delay
         self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-1, 1) * in_features**-0.5)
         self.delay = nn.Parameter(torch.rand(out_features, in_features) * max_delay)
-        self.bias = nn.Parameter(torch.zeros(out_features))
+        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
+        self.register_buffer("sigma", torch.zeros(()), persistent=False)
         self.anneal(0.0)
 
     def anneal(self, progress: float) -> None:
         """Set sigma for a training that has come so far, 0 to 1."""
         start, end = max(self.max_delay / 2, 0.5), 0.5
-        self.sigma = start * (end / start) ** min(4 * progress, 1.0)
+        self.sigma.fill_(start * (end / start) ** min(4 * progress, 1.0))
 
     def kernel(self) -> Tensor:
         """Weights ``[out_features, in_features, max_delay + 1]``, the longest delay first."""

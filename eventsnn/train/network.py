@@ -8,9 +8,11 @@
 | fields [scales=] [temporal=] [orders=] [size=13] [learnable=] | receptive fields in space; with temporal in time |
 | flatten / dropout P | |
 | linear N [bias=] | N a number, classes, or votes (ten a class) |
-| delays N [max_delay=25] | linear with learned delays |
+| delays N [max_delay=25] [bias=] | linear with learned delays |
 | LIFBox, LIF, LSNN, LI, ... [parameter=] [learn=] | a neuron; parameters as in ``eventsnn.neurons``, dt = 1 ms |
 | LSNNRecurrent N, ... | with weights and recurrent weights |
+
+Layers before a norm have no bias unless they are told to: the norm takes it away again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .. import forms
 from ..containers.stateful import call
@@ -28,6 +30,7 @@ from ..fields import SpatialReceptiveField2d, SpatioTemporalReceptiveField2d, de
 from .convolve import Conv2d
 from .delays import DelayLinear
 from .layout import MeanPool2d, Network
+from .norm import Norm1d, Norm2d
 from .words import parse, unknown
 
 VOTES = 10
@@ -42,13 +45,6 @@ class Place(NamedTuple):
     alpha: float
 
 
-class Norm1d(nn.BatchNorm1d):
-    """Batch norm of ``[T, B, C]`` over T and B."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-
-
 def conv(
     at: Place, channels: int, size: int = 3, stride: int = 1, padding: int | None = None, **more: Any
 ) -> nn.Module:
@@ -56,7 +52,7 @@ def conv(
 
 
 def norm(at: Place) -> nn.Module:
-    return nn.BatchNorm2d(at.shape[0]) if len(at.shape) == 3 else Norm1d(at.shape[0])
+    return Norm2d(at.shape[0]) if len(at.shape) == 3 else Norm1d(at.shape[0])
 
 
 def fields(
@@ -89,8 +85,8 @@ def linear(at: Place, outputs: int | str, bias: bool = True) -> nn.Module:
     return nn.Linear(at.shape[-1], width(at, outputs), bias)
 
 
-def delays(at: Place, outputs: int | str, max_delay: int = 25) -> nn.Module:
-    return DelayLinear(at.shape[-1], width(at, outputs), max_delay)
+def delays(at: Place, outputs: int | str, max_delay: int = 25, bias: bool = True) -> nn.Module:
+    return DelayLinear(at.shape[-1], width(at, outputs), max_delay, bias)
 
 
 LAYERS: dict[str, Callable[..., nn.Module]] = {
@@ -104,6 +100,7 @@ LAYERS: dict[str, Callable[..., nn.Module]] = {
     "linear": linear,
     "delays": delays,
 }
+BIASED = ("conv", "linear", "delays")
 
 
 def _is_layer(kind: Any) -> bool:
@@ -157,13 +154,14 @@ def build(
         raise ValueError("the network has no layers")
     modules, x = [], torch.zeros(1, 1, *shape)
     for number, text in enumerate(layers, 1):
-        word = parse(text)
+        word, next_name = parse(text), "".join(layers[number : number + 1]).partition(" ")[0]
         if word.name not in LAYERS and word.name not in NEURONS:
             raise unknown(f"layer (number {number})", word.name, [*LAYERS, *NEURONS])
         at = Place(tuple(x.shape[2:]), classes, surrogate, alpha)
         try:
             if word.name in LAYERS:
-                module = LAYERS[word.name](at, *word.values, **word.options)
+                plain = {"bias": False} if next_name == "norm" and word.name in BIASED else {}
+                module = LAYERS[word.name](at, *word.values, **plain | word.options)
             else:
                 module = neuron(word.name, at, *word.values, **word.options)
             with torch.no_grad():

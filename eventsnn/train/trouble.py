@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .network import describe
+from .norm import share
 from .readout import logits, loss
 from .run import Run
 
@@ -38,6 +39,7 @@ def first_not_finite(run: Run, frames: Tensor, labels: Tensor) -> str:
 
         return see
 
+    share(run.net, False)  # the other processes do not take part
     hooks = [child.register_forward_hook(watch(names[name])) for name, child in run.net.named_children()]
     run.net.zero_grad()
     outputs, _ = run.net(frames)
@@ -56,6 +58,7 @@ def first_not_finite(run: Run, frames: Tensor, labels: Tensor) -> str:
 
 def too_large(run: Run, frames: Tensor, labels: Tensor, kept: str) -> MemoryError:
     """The error for a batch that the memory does not hold; it tells one that it does, found by trying."""
+    share(run.net, False)  # the other processes do not take part
     size = frames.shape[1] // 2
     while size:
         try:

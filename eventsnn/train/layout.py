@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from ..containers import SequentialState
 from ..containers.stateful import call
 from ..forms.modules import Form
+from .convolve import Conv2d
 
 
 def is_channels_last(x: Tensor) -> bool:
@@ -27,7 +28,7 @@ class Network(SequentialState):
 
     def forward(self, x: Any, state: Any = None, *, reset: Tensor | None = None) -> tuple[Any, list[Any]]:  # type: ignore[override]
         """`(output, states)`."""
-        if x.is_cuda and x.ndim == 5:
+        if x.is_cuda and x.ndim == 5 and not (isinstance(self[0], Conv2d) and self[0].is_for_few(x)):
             x = x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
         states: list[Any] = [None] * len(self) if state is None else list(state)
         for i, child in enumerate(self):

@@ -37,6 +37,8 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
     recipe, size = run.recipe, run.recipe.batch_size // run.world
     if run.device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # the fastest convolution, found by trying
+    if run.world > 1:
+        run.replay = None  # processes meet in the middle of a step
     steps = math.ceil(math.ceil(len(training) / run.world) / size)
     run.total = steps * recipe.epochs
     done = min((run.epoch * steps + run.batch) * recipe.batch_size, recipe.epochs * len(training))
@@ -124,7 +126,9 @@ def _learned(run: Run, *arguments: Any) -> Tensor | None:
     try:
         return learn(run, *arguments)
     except torch.OutOfMemoryError:
-        return None
+        if run.replay is None or not run.replay.forget():
+            return None
+    return _learned(run, *arguments)  # a recording holds memory that the usual way can use
 
 
 def _settle(run: Run, waiting: tuple[Any, ...], folder: Path, log: Log | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from .delays import DelayLinear
 from .network import build
 from .readout import logits, loss
 from .recipe import Recipe
+from .replay import Replay
 from .schedule import factor
 
 
@@ -42,6 +44,7 @@ class Run:
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
     sums: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))  # loss, right, samples
+    replay: Replay | None = None  # on a GPU
 
     @classmethod
     def start(cls, recipe: Recipe, facts: dict[str, Any], device: torch.device | str = "cpu") -> Run:
@@ -52,6 +55,7 @@ class Run:
         averaged = copy.deepcopy(net).requires_grad_(False) if recipe.ema else net
         run = cls(recipe, facts, net, averaged, net, optimiser_of(net, recipe), place)
         run.sums = run.sums.to(place)
+        run.replay = Replay(list(net.parameters())) if place.type == "cuda" else None
         return run
 
     def autocast(self) -> Any:
@@ -87,8 +91,18 @@ def learn(
     Every batch starts from the initial state; with ``tbptt`` the state goes on through the recording, the gradient does
     not. ``grads`` takes the norms of the gradients of the layers.
     """
-    recipe, parameters = run.recipe, list(run.net.parameters())
     run.net.train()
+    if run.replay is None or activity.counted or grads is not None:
+        result = gradients(run, activity, grads, frames, labels)
+    else:
+        result = run.replay(partial(gradients, run, activity, None), frames, labels)
+    _advance(run, result.isfinite().all())
+    return result
+
+
+def gradients(run: Run, activity: Activity, grads: dict[str, Tensor] | None, frames: Tensor, labels: Tensor) -> Tensor:
+    """The gradients of a batch, clipped, in the parameters: ``[loss, norm]``, before clipping."""
+    recipe = run.recipe
     run.optimiser.zero_grad()
     state, total = None, torch.zeros((), device=run.device)
     pieces = frames.split(recipe.tbptt or len(frames))
@@ -108,8 +122,7 @@ def learn(
             own = [p.grad for p in child.parameters() if p.grad is not None]
             if own:
                 grads[name] = torch.nn.utils.get_total_norm(own)
-    norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip or float("inf"))
-    _advance(run, torch.isfinite(total) & torch.isfinite(norm))
+    norm = torch.nn.utils.clip_grad_norm_(list(run.net.parameters()), recipe.clip or float("inf"))
     right = (values.detach().argmax(1) == labels).sum()
     run.sums += torch.stack(
         [total.double() * len(labels), right.double(), torch.full_like(right, len(labels)).double()]

@@ -1,0 +1,63 @@
+"""The gradient of a step as a recording: what a step asks of a GPU, written down once and asked again in one call.
+
+A step asks for a hundred small things, and small networks keep a GPU waiting for the next. Batches of the shape that
+comes most are therefore recorded, once two of them have gone the usual way. Where a step cannot be recorded, as it
+looks at numbers on the way, it goes the usual way always.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SEEN = 2  # steps of a shape before it is recorded: what is tried out or compiled is settled then
+
+
+class Replay:
+    """Calls of ``gradients(frames, labels)``, which fills the gradients of parameters and returns one tensor.
+
+    The result is a copy; gradients are written to the same tensors at every replay.
+    """
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self.parameters = parameters
+        self.shape: Any = None
+        self.seen = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> Tensor:
+        shape = (frames.shape, frames.dtype)
+        if self.graph is None:
+            self.seen = self.seen + 1 if shape == self.shape else 1
+            self.shape = shape
+            if self.seen == SEEN + 1:
+                self._record(gradients, frames, labels)
+        if self.graph is None or shape != self.shape:
+            return gradients(frames, labels)
+        self.frames.copy_(frames)
+        self.labels.copy_(labels)
+        self.graph.replay()
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter.grad = gradient
+        return self.result.clone()
+
+    def _record(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> None:
+        self.frames, self.labels = frames.clone(), labels.clone()
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                self.result = gradients(self.frames, self.labels)
+        except Exception as error:  # of any kind: the usual way is always there
+            logging.getLogger("eventsnn").debug("steps are not recorded, because of %s", error)
+            return
+        self.graph, self.gradients = graph, [parameter.grad for parameter in self.parameters]
+
+    def forget(self) -> bool:
+        """Free the memory of the recording; False if there was none."""
+        was, self.graph = self.graph is not None, None
+        self.gradients, self.shape = [], None
+        return was

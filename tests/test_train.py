@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import importlib.util
 import logging
 import os
 import signal
@@ -46,6 +47,7 @@ from eventsnn.train import load as load_checkpoint
 from eventsnn.train import logits as logits_of
 from eventsnn.train.activity import Activity, Rates, complaints
 from eventsnn.train.charts import confusion_matrix, curves
+from eventsnn.train.convolve import Conv2d
 from eventsnn.train.fold import without_norms
 from eventsnn.train.log import records
 from eventsnn.train.readout import READOUTS
@@ -839,6 +841,80 @@ def test_a_gpu_gives_what_a_cpu_gives(monkeypatch):
         found.append([value.detach().cpu() for value in (y, *(p.grad for p in net.parameters()))])
     for one, other in zip(*found, strict=True):
         assert torch.allclose(one, other, atol=1e-4, rtol=1e-3)
+
+
+_CONVOLVED = """
+import torch
+from eventsnn.train import convolve_gpu
+
+convolve_gpu.programs = lambda device: 3
+for (n, c, side, out, size, stride, pad) in ((3, 2, 9, 20, 3, 1, 1), (2, 2, 12, 16, 5, 2, 2), (1, 1, 8, 150, 3, 1, 0)):
+    x, w, b = torch.randn(n, c, side, side + 2), torch.randn(out, c, size, size), torch.randn(out)
+    w.requires_grad_(), b.requires_grad_()
+    y = torch.nn.functional.conv2d(x, w, b, stride, pad)
+    grad = torch.randn_like(y).contiguous(memory_format=torch.channels_last)
+    y.backward(grad)
+    assert torch.allclose(convolve_gpu.forward(x, w.detach(), b.detach(), stride, pad), y, atol=1e-4)
+    found = convolve_gpu.weight_gradient(x, grad, w.detach(), stride, pad)
+    assert all(torch.allclose(a, p.grad, atol=1e-3) for a, p in zip(found, (w, b)))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+def test_convolution_of_few_channels_in_the_interpreter_of_its_kernels():
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _CONVOLVED], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 2}, {"bias": False}])
+def test_convolution_of_few_channels_is_that_of_torch(options):
+    torch.manual_seed(0)
+    layer = Conv2d(2, 24, 5, **options).cuda()
+    x = (torch.rand(40, 2, 21, 17, device="cuda") < 0.2).bfloat16()
+    with torch.autocast("cuda", torch.bfloat16):
+        y = layer(x)
+    assert layer.is_for_few(x.bfloat16())
+    assert not layer.is_for_few(x.float())
+    assert y.dtype == torch.bfloat16
+    grad = torch.randn_like(y)
+    y.backward(grad)
+    truth = torch.nn.Conv2d(2, 24, 5, **options).cuda().double()
+    truth.load_state_dict({name: value.bfloat16().double() for name, value in layer.state_dict().items()})
+    expected = truth(x.double())
+    expected.backward(grad.double())
+    assert torch.allclose(y.double(), expected, rtol=1e-2, atol=1e-2)
+    for mine, other in zip(layer.parameters(), truth.parameters(), strict=True):
+        assert (mine.grad - other.grad).norm() <= 1e-4 * other.grad.norm()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("looks", [False, True])
+def test_recorded_steps_are_the_steps(looks):
+    """Also where something in the network looks at its numbers, which no recording can hold."""
+    made, found = recipe(ema=0.9, schedule="cosine", rate_weight=0.1, rate_high=0.1), []
+    facts = {"shape": [2, 6, 8], "classes": list(range(2))}
+    batches = [(torch.rand(5, 4, 2, 6, 8, device="cuda"), torch.arange(4, device="cuda") % 2) for _ in range(7)]
+    for recorded in (False, True):
+        run = Run.start(made, facts, "cuda")
+        run.total = 10
+        if looks:
+            run.net[0].register_forward_hook(lambda *seen: float(seen[2].sum()) and None)
+        if not recorded:
+            run.replay = None
+        losses = []
+        for batch in batches:
+            with Activity(run.net, counted=False, penalised=True) as activity:
+                losses.append(learn(run, *batch, activity))
+        assert not recorded or (run.replay.graph is None) == looks
+        found.append((torch.stack(losses), run.sums, *run.averaged.parameters()))
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.gpu

@@ -16,6 +16,11 @@ from eventsnn.frames import windows
 from eventsnn.track import Row, Tracker, TrackerConfig
 from eventsnn.track.fleet import LOOKBACK
 from eventsnn.track.learned import LearnedTracker
+from eventsnn.track.tracker import Sight
+
+from .ahead import has_spare_core, read_ahead
+
+_AHEAD = 4  # windows that wait for the next step
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,18 @@ class Frame:
     """Seconds from having the window's events to having its tracks."""
 
 
+@dataclass
+class _Window:
+    """One window on its way: its end, how many windows were left out before it, what it holds, and the time spent."""
+
+    end_us: int
+    skipped: int
+    events: Events
+    clean: Events
+    sight: Sight | None = None
+    spent: float = 0.0
+
+
 def stream(
     chunks: Iterable[Events],
     tracker: Tracker | LearnedTracker,
@@ -41,30 +58,27 @@ def stream(
     Frames come some windows late, because a track that is confirmed brings its rows since birth with it. The result
     does not depend on how the stream is cut into chunks. Of a pause without events there are as many frames as it takes
     for all tracks to end; the others are left out, though counted. Once ``stopped`` says so, the frames held back come
-    and no more.
+    and no more. Where there are cores to spare, threads read, filter and find regions ahead of the tracker.
     """
-    dt = tracker.dt_us
-    clean = BackgroundActivityFilter(tracker.sensor, tau=2 * dt, late="hold")
     waiting: deque[tuple[Frame, dict[int, Row], int]] = deque()
-    left_out: deque[tuple[int, int]] = deque()
 
     def ready() -> Frame:
         frame, rows, skipped = waiting.popleft()
-        late = skipped * dt
+        late = skipped * tracker.dt_us
         events, found = frame.events, [rows[key] for key in sorted(rows)]
         if late:
             events = _shifted(events, late)
             found = [(row[0] + skipped, row[1] + late, *row[2:]) for row in found]
         return Frame(frame.number + skipped, frame.end_us + late, events, tuple(found), frame.spent)
 
-    skipped = 0
-    closed_up = _without_pauses(chunks, start_us, dt, _longest(tracker.config, dt), left_out)
-    for begin, events in windows(closed_up, dt, start=start_us):
-        end, since = begin + dt, time.perf_counter()
-        while left_out and left_out[0][0] < end:
-            skipped = left_out.popleft()[1]
-        rows = tracker.update(clean(events), end)
-        waiting.append((Frame(tracker.frame, end, events, (), time.perf_counter() - since), {}, skipped))
+    for window in _seen(chunks, tracker, start_us):
+        since = time.perf_counter()
+        if isinstance(tracker, Tracker):
+            rows = tracker.follow(window.clean, window.end_us, window.sight)
+        else:
+            rows = tracker.update(window.clean, window.end_us)
+        spent = window.spent + time.perf_counter() - since
+        waiting.append((Frame(tracker.frame, window.end_us, window.events, (), spent), {}, window.skipped))
         for row in rows:
             behind = tracker.frame - row[0]
             if behind < len(waiting):
@@ -75,6 +89,40 @@ def stream(
             break
     while waiting:
         yield ready()
+
+
+def _seen(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: int) -> Iterator[_Window]:
+    """The windows with what can be known of them before any track: each step in a thread of its own."""
+    dt = tracker.dt_us
+    clean = BackgroundActivityFilter(tracker.sensor, tau=2 * dt, late="hold")
+
+    def cleaned(window: _Window) -> None:
+        window.clean = clean(window.events)
+
+    def looked(window: _Window) -> None:
+        window.sight = tracker.see(window.clean) if isinstance(tracker, Tracker) else None
+
+    def after(step: Callable[[_Window], None], items: Iterable[_Window]) -> Iterator[_Window]:
+        for window in items:
+            since = time.perf_counter()
+            step(window)
+            window.spent += time.perf_counter() - since
+            yield window
+
+    items: Iterable[_Window] = _cut(chunks, tracker, start_us)
+    for step in (cleaned, looked):
+        items = after(step, read_ahead(items, _AHEAD) if has_spare_core() else items)
+    return iter(read_ahead(items, _AHEAD) if has_spare_core() else items)
+
+
+def _cut(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: int) -> Iterator[_Window]:
+    dt, skipped = tracker.dt_us, 0
+    left_out: deque[tuple[int, int]] = deque()
+    closed_up = _without_pauses(chunks, start_us, dt, _longest(tracker.config, dt), left_out)
+    for begin, events in windows(closed_up, dt, start=start_us):
+        while left_out and left_out[0][0] < begin + dt:
+            skipped = left_out.popleft()[1]
+        yield _Window(begin + dt, skipped, events, events)
 
 
 def _longest(config: TrackerConfig, dt: int) -> int:
@@ -92,6 +140,10 @@ def _without_pauses(
     for chunk in chunks:
         events = chunk.numpy()
         if not len(events):
+            continue
+        if events.is_sorted and latest <= events.t[0] and events.t[-1] - latest <= longest:
+            latest = int(events.t[-1])
+            yield _shifted(events, -skipped * dt) if skipped else events
             continue
         now = np.maximum.accumulate(np.maximum(events.t, latest))
         steps = np.diff(now, prepend=latest)

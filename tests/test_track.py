@@ -317,33 +317,49 @@ def test_objects_that_touch_at_first_become_two_tracks():
     assert np.median(last.w) < 40
 
 
-@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
-def test_both_ways_to_attribute_events_agree(device):
-    n, m = 4, 500
-    state = np.concatenate([RANDOM.uniform(10, 50, (n, 2)), RANDOM.normal(size=(n, 2))], 1)
-    half = RANDOM.uniform(4, 9, (n, 2))
-    crowd = np.ones((n, n), bool) ^ np.eye(n, dtype=bool)
-    here = np.array([True, True, False, True])
-    x, y, age = RANDOM.integers(0, 60, m), RANDOM.integers(0, 60, m), RANDOM.uniform(0, 1, m)
-    targets = state, half, 1.3 * half, here, crowd, 1.2 * half
-    one = attribute(x, y, age, *targets)
-    two = attribute(*(torch.from_numpy(column).to(device) for column in (x, y, age)), *targets)
-    assert one.events.sum() > 20
-    for name, column in vars(one).items():
-        assert np.allclose(column, getattr(two, name)), name
+@pytest.mark.parametrize("n", [5, 30])
+def test_events_go_to_the_nearest_target_in_reach(n):
+    """As a plain search through all targets says; some events are late, some off the sensor."""
+    random = np.random.default_rng(n)
+    m, dt, sensor = 4000, 2000, (80, 60)
+    state = np.concatenate([random.uniform(20, 50, (n, 2)), random.normal(size=(n, 2)) * 4], 1)
+    half = random.uniform(4, 9, (n, 2))
+    reach, gate = 1.3 * half, 1.2 * half
+    crowd = np.triu(random.random((n, n)) < 0.5, 1)
+    crowd |= crowd.T
+    crowd[0] = False
+    here = random.random(n) < 0.8
+    x, y, t = random.integers(-3, 83, m), random.integers(-3, 63, m), 10_000 - random.integers(-500, 3000, m)
+    shares = attribute(Events(t, x, y, x * 0), 10_000, dt, sensor, state, half, reach, here, crowd, gate)
+    place = state[:, None, :2] - state[:, None, 2:] * ((10_000 - t) / dt)[:, None]
+    d = np.stack([x, y], 1) - place  # [n, m, 2]
+    inside = (abs(d) < reach[:, None]).all(2) & here[:, None]
+    apart = np.where(inside, ((d / half[:, None]) ** 2).sum(2), np.inf)
+    owner, mine = apart.argmin(0), inside.any(0)
+    alone = mine & ~(crowd[owner].T & (abs(d) <= gate[:, None]).all(2)).any(0)
+    assert mine.sum() > 100
+    assert 0 < alone.sum() < mine.sum()
+    assert shares.events.tolist() == np.bincount(owner[mine], minlength=n).tolist()
+    assert shares.clear.tolist() == np.bincount(owner[alone], minlength=n).tolist()
+    for k in np.flatnonzero(shares.clear > 5):
+        own = d[k, alone & (owner == k)]
+        assert np.allclose(shares.mean[k], own.mean(0))
+        for found, share in ((shares.low[k], 0.05), (shares.high[k], 0.95)):
+            wanted = np.quantile(own, share, axis=0, method="inverted_cdf")
+            assert (abs(found - wanted) <= 2 * reach[k] / 128 + 1e-9).all()
 
 
 def test_an_interrupted_run_leaves_complete_files_marked_as_partial(tmp_path, monkeypatch, capsys):
     """Those of all windows that were tracked, also of those whose rows are held back."""
     eventsnn.io.write(tmp_path / "disc.raw", moving(0)[0], format="EVT2")
-    update = Tracker.update
+    follow = Tracker.follow
 
     def interrupted(tracker, *arguments):
         if tracker.frame == 99:
             signal.raise_signal(signal.SIGINT)
-        return update(tracker, *arguments)
+        return follow(tracker, *arguments)
 
-    monkeypatch.setattr(Tracker, "update", interrupted)
+    monkeypatch.setattr(Tracker, "follow", interrupted)
     assert cli.main(["track", str(tmp_path / "disc.raw"), "--out", str(tmp_path / "out"), "--dt", "5ms"]) == 130
     assert "first 500 ms, marked as partial" in capsys.readouterr().err
     report = json.loads((tmp_path / "out" / "report.json").read_text())

@@ -100,7 +100,11 @@ def _cut(
         if start is None:
             start = int(events.t[0])
         floor = max(start + edge(k), int(held[-1][1][-1]) if held else start)
-        now = np.arange(total, total + len(events)) if by_count else np.maximum.accumulate(events.t.clip(floor))
+        if by_count:
+            now = np.arange(total, total + len(events))
+        else:
+            in_order = events.is_sorted and events.t[0] >= floor
+            now = events.t if in_order else np.maximum.accumulate(events.t.clip(floor))
         total += len(events)
         held.append((events, now))
         if now[-1] < start + edge(k + 1) + shared:

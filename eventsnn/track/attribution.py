@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from eventsnn.events import Events
 from eventsnn.jit import compiled
 
 Array = NDArray[Any]
 BINS = 128
+SHIFT, MOST = 4, 7  # a tile has 2^4 pixels a side; so many targets are listed for each
 
 
 @dataclass(frozen=True)
@@ -31,98 +32,117 @@ class Shares:
 
 
 def attribute(
-    x: Any, y: Any, age: Any, state: Array, half: Array, reach: Array, here: Array, crowd: Array, gate: Array
+    events: Events,
+    end_us: int,
+    dt_us: int,
+    sensor: tuple[int, int],
+    state: Array,
+    half: Array,
+    reach: Array,
+    here: Array,
+    crowd: Array,
+    gate: Array,
 ) -> Shares:
     """Give each event, at its own time, to the target it is nearest to in units of its size, if within its reach.
 
-    ``x, y [m]`` in px and ``age [m]`` in windows are NumPy arrays or torch tensors on any device; ``state [n, 4]``,
-    ``half``, ``reach`` and ``gate [n, 2]``, ``here [n]`` and ``crowd [n, n]`` describe the targets.
+    ``events`` are those of the window of ``dt_us`` that ends at ``end_us``; ``state [n, 4]``, ``half``, ``reach`` and
+    ``gate [n, 2]``, ``here [n]`` and ``crowd [n, n]`` describe the targets.
     """
     n = len(state)
-    events, clear = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    number, clear = np.zeros(n, np.int64), np.zeros(n, np.int64)
     total, counts = np.zeros((n, 2)), np.zeros((n, 2, BINS), np.int64)
-    if n and len(x):
-        if isinstance(x, torch.Tensor):
-            events, clear, total, counts = _on_device(x, y, age, state, half, reach, here, crowd, gate)
-        else:
-            _on_cpu(x, y, age, state, half, reach, here, crowd, gate, events, clear, total, counts)
     low, high = np.zeros((n, 2)), np.zeros((n, 2))
-    for share, place in ((0.05, low), (0.95, high)):
-        _quantile(counts, clear, share, reach, place)
-    return Shares(events, clear, total / np.maximum(clear, 1)[:, None], low, high)
+    if n and len(events):
+        t, x, y, _ = events.numpy().columns
+        tiles = _tiles(state, reach, here, *sensor)
+        _assign(t, x, y, end_us, dt_us, state, half, reach, here, crowd, gate, tiles, number, clear, total, counts)
+        for share, place in ((0.05, low), (0.95, high)):
+            _quantile(counts, clear, share, reach, place)
+    return Shares(number, clear, total / np.maximum(clear, 1)[:, None], low, high)
 
 
 @compiled
-def _on_cpu(
+def _tiles(state: Any, reach: Any, here: Any, width: int, height: int) -> Any:
+    """``[rows, columns, 1 + MOST]``: how many targets may reach a tile within the window, and the first of them."""
+    tiles = np.zeros((-(-height >> SHIFT), -(-width >> SHIFT), MOST + 1), np.int16)
+    for k in range(len(state)):
+        if here[k]:
+            first, last = np.zeros(2, np.int64), np.zeros(2, np.int64)
+            for axis in range(2):
+                now, before = state[k, axis], state[k, axis] - state[k, axis + 2]
+                wide, side = reach[k, axis] + 1, float(tiles.shape[1 - axis])
+                first[axis] = int(min(max((min(now, before) - wide) / 2**SHIFT, 0.0), side))
+                last[axis] = int(min(max((max(now, before) + wide) / 2**SHIFT, -1.0), side - 1))
+            for row in range(first[1], last[1] + 1):
+                for column in range(first[0], last[0] + 1):
+                    tile = tiles[row, column]
+                    if tile[0] < MOST:
+                        tile[tile[0] + 1] = k
+                    tile[0] += 1
+    return tiles
+
+
+@compiled
+def _assign(
+    t: Any,
     x: Any,
     y: Any,
-    age: Any,
+    end: int,
+    dt: int,
     state: Any,
     half: Any,
     reach: Any,
     here: Any,
     crowd: Any,
     gate: Any,
-    events: Any,
+    tiles: Any,
+    number: Any,
     clear: Any,
     total: Any,
     counts: Any,
 ) -> None:
-    n, bins = len(state), counts.shape[2]
+    n: Any = np.uint64(len(state))  # unsigned: no check for a negative index
+    bins, one = counts.shape[2], np.uint64(1)
+    rows, columns, _ = tiles.shape
+    crowded = np.zeros(n, np.bool_)
+    for k in range(n):
+        crowded[k] = crowd[k].any()
     for i in range(len(x)):
-        owner, least = -1, np.inf
-        for k in range(n):
-            dx = x[i] - (state[k, 0] - state[k, 2] * age[i])
-            dy = y[i] - (state[k, 1] - state[k, 3] * age[i])
+        here_x, here_y, since = int(x[i]), int(y[i]), end - t[i]
+        row, column = here_y >> SHIFT, here_x >> SHIFT
+        listed = (since >= 0) & (since <= dt) & (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+        tile = tiles[np.uint64(row) if listed else np.uint64(0), np.uint64(column) if listed else np.uint64(0)]
+        many = np.uint64(tile[0])
+        if not listed or many > MOST:
+            listed, many = False, n
+        if many == 0:
+            continue
+        age = since / dt
+        owner, least, from_x, from_y = n, np.inf, 0.0, 0.0
+        for j in range(many):
+            k: Any = np.uint64(tile[j + one]) if listed else np.uint64(j)
+            dx = here_x - (state[k, 0] - state[k, 2] * age)
+            dy = here_y - (state[k, 1] - state[k, 3] * age)
             if here[k] and abs(dx) < reach[k, 0] and abs(dy) < reach[k, 1]:
                 apart = (dx / half[k, 0]) ** 2 + (dy / half[k, 1]) ** 2
                 if apart < least:
-                    owner, least = k, apart
-        if owner < 0:
+                    owner, least, from_x, from_y = k, apart, dx, dy
+        if owner == n:
             continue
-        events[owner] += 1
+        number[owner] += 1
         alone = True
-        for k in range(n):
-            if crowd[owner, k]:
-                dx = x[i] - (state[k, 0] - state[k, 2] * age[i])
-                dy = y[i] - (state[k, 1] - state[k, 3] * age[i])
-                alone = alone and not (abs(dx) <= gate[k, 0] and abs(dy) <= gate[k, 1])
+        if crowded[owner]:
+            for k in range(n):
+                if crowd[owner, k]:
+                    dx = here_x - (state[k, 0] - state[k, 2] * age)
+                    dy = here_y - (state[k, 1] - state[k, 3] * age)
+                    alone = alone and not (abs(dx) <= gate[k, 0] and abs(dy) <= gate[k, 1])
         if alone:
             clear[owner] += 1
-            dx = x[i] - (state[owner, 0] - state[owner, 2] * age[i])
-            dy = y[i] - (state[owner, 1] - state[owner, 3] * age[i])
-            total[owner, 0] += dx
-            total[owner, 1] += dy
-            counts[owner, 0, int((dx / reach[owner, 0] + 1) / 2 * bins)] += 1
-            counts[owner, 1, int((dy / reach[owner, 1] + 1) / 2 * bins)] += 1
-
-
-def _on_device(
-    x: torch.Tensor, y: torch.Tensor, age: torch.Tensor, *targets: Array
-) -> tuple[Array, Array, Array, Array]:
-    n = len(targets[0])
-    packed = np.concatenate([part.reshape(n, -1) for part in targets], 1)
-    columns = torch.from_numpy(packed).to(x.device).T[:, :, None]
-    px, py, vx, vy, half_x, half_y, reach_x, reach_y, here = columns[:9]
-    crowd, (gate_x, gate_y) = columns[9 : 9 + n, :, 0].T, columns[9 + n :]
-    dx, dy = x - (px - vx * age), y - (py - vy * age)  # [n, m]
-    inside = (dx.abs() < reach_x) & (dy.abs() < reach_y) & (here > 0)
-    apart = torch.where(inside, (dx / half_x) ** 2 + (dy / half_y) ** 2, torch.inf)
-    least, owner = apart.min(0)
-    mine = torch.isfinite(least)
-    gated = ((dx.abs() <= gate_x) & (dy.abs() <= gate_y)).to(crowd)
-    alone = mine & ((crowd[owner].T * gated).sum(0) == 0)
-    own_x, own_y = dx.gather(0, owner[None])[0], dy.gather(0, owner[None])[0]
-    at_x = ((own_x / reach_x[owner, 0] + 1) / 2 * BINS).nan_to_num(0).clamp(0, BINS - 1).long()
-    at_y = ((own_y / reach_y[owner, 0] + 1) / 2 * BINS).nan_to_num(0).clamp(0, BINS - 1).long()
-    result = torch.zeros(n, 4 + 2 * BINS, dtype=torch.float64, device=x.device)
-    flat, row = result.view(-1), owner * result.shape[1]
-    for column, value in ((0, mine.double()), (1, alone.double()), (2, own_x * alone), (3, own_y * alone)):
-        flat.scatter_add_(0, row + column, value)
-    flat.scatter_add_(0, row + 4 + at_x, alone.double())
-    flat.scatter_add_(0, row + 4 + BINS + at_y, alone.double())
-    found = result.cpu().numpy()
-    return found[:, 0].astype(int), found[:, 1].astype(int), found[:, 2:4], found[:, 4:].reshape(n, 2, BINS)
+            total[owner, 0] += from_x
+            total[owner, 1] += from_y
+            counts[owner, 0, np.uint64((from_x / reach[owner, 0] + 1) / 2 * bins)] += 1
+            counts[owner, 1, np.uint64((from_y / reach[owner, 1] + 1) / 2 * bins)] += 1
 
 
 @compiled

@@ -19,15 +19,16 @@ def collect(cells: Any, decay: float, x: Any, y: Any, seen: Any, pool: int, most
     for i in range(len(x)):
         if not (0 <= x[i] < width and 0 <= y[i] < height):
             return False
-    for row in range(cells.shape[0]):
-        for column in range(cells.shape[1]):
-            cells[row, column] *= decay
+    new = np.zeros(cells.shape, np.int32)
     for i in range(len(x)):
         if seen[y[i], x[i]] < most:
             seen[y[i], x[i]] += 1
-            cells[y[i] // pool, x[i] // pool] += 1
+            new[y[i] // pool, x[i] // pool] += 1
     for i in range(len(x)):
         seen[y[i], x[i]] = 0
+    for row in range(cells.shape[0]):
+        for column in range(cells.shape[1]):
+            cells[row, column] = cells[row, column] * decay + new[row, column]
     return True
 
 

@@ -7,6 +7,8 @@ for regions that no target explains.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,10 +26,20 @@ from .records import Row
 from .regions import Region, RegionDetector
 
 
+@dataclass(frozen=True)
+class Sight:
+    """The leaky map at a look: events per cell where nothing moves, and regions, strongest first."""
+
+    background: float
+    regions: Sequence[Region]
+
+
 class Tracker:
     """``update(events of the next window) -> rows of the confirmed tracks``; ``reset()`` starts anew.
 
-    A row is one of ``Tracks``; when a track is confirmed, its rows since birth come with the current one.
+    A row is one of ``Tracks``; when a track is confirmed, its rows since birth come with the current one. ``update`` is
+    ``follow`` with what ``see`` makes of the events. ``see`` knows nothing of the tracks: in another thread it may be
+    called for windows to come.
 
     >>> tracker = Tracker((64, 48), dt_us=5000)
     >>> tracker.update(Events.empty(sensor=(64, 48)), end_us=5000)
@@ -59,26 +71,38 @@ class Tracker:
 
     def update(self, events: Events, end_us: int) -> list[Row]:
         """Rows for the window that ends at ``end_us``."""
+        return self.follow(events, end_us, self.see(events))
+
+    def see(self, events: Events) -> Sight | None:
+        """What the map shows after these events of the next window; None if it is not looked at in this one."""
+        self._unlooked.append(events)
+        if len(self._unlooked) < self.config.look_every:
+            return None
+        self.regions.add_events(Events.concatenate(self._unlooked))
+        self._unlooked = []
+        background = self.regions.background()
+        return Sight(background, self.regions.find(self.config.birth_z, mean=background))
+
+    def follow(self, events: Events, end_us: int, sight: Sight | None) -> list[Row]:
+        """Rows for the window that ends at ``end_us``, with what ``see`` gave for it."""
         self.frame += 1
-        if self.regions.map.device.type != "cpu":
-            events = events.to(self.regions.map.device)
         self.fleet.predict(self.sensor)
-        self._measure((end_us - events.t) / self.dt_us, events)
+        self._measure(events, end_us)
         self._mergers.merge(self.fleet)
         self.fleet.keep(~self.fleet.expired)
-        self._unlooked.append(events)
-        if self.frame % self.config.look_every == 0:
-            self._look()
+        if sight is not None:
+            self._look(sight)
         return self._report(end_us)
 
-    def _measure(self, age: Any, events: Events) -> None:
+    def _measure(self, events: Events, end_us: int) -> None:
         """Correct every target by its events; those in the box of another one, where they overlap, do not say where."""
         fleet, config = self.fleet, self.config
         if not len(fleet):
             return
         crowd, gate = fleet.crowd, fleet.gate
         crowded: Array = np.asarray(crowd.any(axis=1))
-        shares = attribute(events.x, events.y, age, fleet.state, fleet.half, fleet.reach, ~fleet.lost, crowd, gate)
+        targets = fleet.state, fleet.half, fleet.reach, ~fleet.lost, crowd, gate
+        shares = attribute(events, end_us, self.dt_us, self.sensor, *targets)
         fleet.events = shares.events
         chance = self._density * (4 * gate.prod(1))
         hit = shares.events >= np.maximum(config.least_events, chance + 4 * np.sqrt(chance + 1))
@@ -88,16 +112,12 @@ class Tracker:
         mean, low, high = (place + part[which] for part in (shares.mean, shares.low, shares.high))
         fleet.correct(which, mean, low, high, shares.clear[which], crowded[which])
 
-    def _look(self) -> None:
-        """Find the regions of the leaky map; one that no target explains becomes a target."""
-        config, regions, fleet = self.config, self.regions, self.fleet
-        regions.add_events(Events.concatenate(self._unlooked))
-        self._unlooked = []
-        background = regions.background()
-        self._density = background * (1 - regions.decay) / config.look_every / regions.pool**2
+    def _look(self, sight: Sight) -> None:
+        """Compare the regions with the targets; one that no target explains becomes a target."""
+        config, regions, fleet, found = self.config, self.regions, self.fleet, sight.regions
+        self._density = sight.background * (1 - regions.decay) / config.look_every / regions.pool**2
         fleet.reach = fleet.gate
         own: dict[int, list[Region]] = {}
-        found = regions.find(config.birth_z, mean=background)
         if found:
             margin = (config.min_size / 2 + 0.6 * fleet.size)[:, None]
             low, high = (np.stack([getattr(region, side) for region in found])[:, None] for side in ("low", "high"))

@@ -17,9 +17,9 @@ from eventsnn.events import Events
 from eventsnn.io.atomic import whole
 from eventsnn.track import Tracks
 
-from .ahead import read_ahead
+from ..ahead import read_ahead
 from .explaining import check
-from .ways import Where
+from .made import Where
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline

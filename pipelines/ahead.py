@@ -1,0 +1,80 @@
+"""Reading ahead: a thread gets the next items while the one in hand is worked on."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+import torch
+
+_END = object()
+
+
+def has_spare_core() -> bool:
+    """True if another thread may work; not on one core, and not where torch has one thread, as in worker processes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, torch.get_num_threads()) > 1
+
+
+def read_ahead(items: Iterable[Any], count: int = 2) -> Iterator[Any]:
+    """The items, up to ``count`` of them ready before they are asked for; an error comes in its place.
+
+    >>> list(read_ahead(iter([1, 2, 3])))
+    [1, 2, 3]
+    """
+    for batch in batches_ahead(items, count):
+        yield from batch
+
+
+def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
+    """The items in lists of those that were ready when the list was asked for, from one to ``count`` of them.
+
+    >>> sum(batches_ahead(range(100), 8), [])[::30]
+    [0, 30, 60, 90]
+    """
+    ready: queue.Queue[Any] = queue.Queue(count)
+    done = threading.Event()
+
+    def put(item: Any) -> bool:
+        while not done.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        source = iter(items)
+        try:
+            for item in source:
+                if not put((item, None)):
+                    return
+            put((_END, None))
+        except BaseException as error:
+            put((_END, error))
+        finally:
+            if isinstance(source, Generator):
+                source.close()
+
+    thread = threading.Thread(target=read, name="eventsnn-ahead", daemon=True)
+    thread.start()
+    try:
+        error, item = None, None
+        while item is not _END:
+            batch: list[Any] = []
+            while len(batch) < count and (not batch or not ready.empty()):
+                item, error = ready.get()
+                if item is _END:
+                    break
+                batch.append(item)
+            if batch:
+                yield batch
+        if error is not None:
+            raise error
+    finally:
+        done.set()
+        thread.join()

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from eventsnn import memory
 from eventsnn import scan as scanning
-from eventsnn.scan import backend, explain, scan, scan_recurrent
+from eventsnn.scan import backend, explain, scan, scan_pooled, scan_recurrent
 from eventsnn.scan.layout import collapse, offsets
+from eventsnn.scan.pooled import POOLS, blocks
 from eventsnn.scan.tree import flatten, unflatten
 from eventsnn.surrogate import threshold
 
@@ -557,8 +558,63 @@ def test_recurrent_feedback_that_is_computed_goes_through_the_loop():
     assert_same(found[1], expected[1], 0)
 
 
+# pooled
+
+
+def pooled_everything(on, device, step, x, state, params, pool):
+    x, state, params = ([leaf.detach().to(device).requires_grad_() for leaf in leaves] for leaves in (x, state, params))
+    y, final = scan_pooled(functools.partial(flat_lif, step=step), x[0], state, params, pool=pool, backend=on)
+    inside = [blocks(value) for value in final]  # nobody sees the others
+    results = [y, *(part for parts in inside for part in parts)]
+    random = torch.Generator().manual_seed(9)
+    loss = sum((r.float() * torch.randn(r.shape, generator=random).to(device)).sum() for r in results)
+    gradients = torch.autograd.grad(loss, [*x, *state, *params])
+    gradients = [*gradients[:1], *(part for g in gradients[1 : 1 + len(state)] for part in blocks(g)), *gradients[3:]]
+    return [value.detach().cpu() for value in (*results, *gradients)]
+
+
+def flat_lif(x, state, params, *, step):
+    output, state = step(x, LIFState(*state), LIFParameters(*params))
+    return output, list(state)
+
+
+def check_pooled(shape, pool, device, dtype=torch.float32):
+    random = torch.Generator().manual_seed(0)
+    step = functools.partial(lif, dt=0.9)
+    x = [(3 * torch.rand(shape, generator=random)).to(dtype)]
+    state = [torch.rand(shape[1:], generator=random) for _ in LIFState._fields]
+    params = [torch.tensor(value) for value in LIFParameters()[:4]]
+    found, expected = (pooled_everything(on, device, step, x, state, params, pool) for on in ("triton", "loop"))
+    assert_same(found, expected, 1e-5 if dtype == torch.float32 else 2e-2)
+
+
+@needs_triton
+@pytest.mark.parametrize("pool", ["mean", "max"])
+@pytest.mark.parametrize("shape", [(6, 2, 4, 6, 3), (5, 1, 5, 3, 2), (1, 1, 2, 2, 1)])
+def test_pooled_scans_equal_the_loop(shape, pool):
+    check_pooled(shape, pool, "cpu" if not torch.cuda.is_available() else "cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_pooled_kernels_equal_the_loop(dtype):
+    check_pooled((30, 3, 34, 17, 32), "mean", "cuda", dtype)
+
+
+@pytest.mark.parametrize("pool", ["mean", "max"])
+def test_pools_are_those_of_torch(pool):
+    x = torch.randint(0, 3, (2, 3, 5, 4, 2)).float().requires_grad_()
+    theirs = {"mean": torch.nn.functional.avg_pool2d, "max": torch.nn.functional.max_pool2d}[pool]
+    y = POOLS[pool](blocks(x))
+    z = theirs(x.flatten(0, 1).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1).unflatten(0, (2, 3))
+    weight = torch.rand(y.shape)
+    assert torch.equal(y, z)
+    assert torch.equal(*(torch.autograd.grad((out * weight).sum(), x)[0] for out in (y, z)))
+
+
 def test_public_names():
-    assert set(scanning.__all__) == {"Step", "backend", "explain", "scan", "scan_recurrent"}
+    assert set(scanning.__all__) == {"Step", "backend", "explain", "scan", "scan_pooled", "scan_recurrent"}
 
 
 def test_memory_is_given_out_again_only_when_all_views_are_gone(monkeypatch):

@@ -92,8 +92,9 @@ def run(
     over_time: bool = False,
     record_states: bool = False,
     reset: Any = None,
+    scan: Callable[..., tuple[Tensor, Any]] = scan,
 ) -> tuple[Tensor, Any]:
-    """`(output, state)` of one step, or of all steps along the first axis."""
+    """`(output, state)` of one step, or of all steps along the first axis; `scan` is what runs these."""
     x = dense(input_tensor, rule.owner, rule.sparse)
     site = site_of(x, rule.owner, over_time, matrices)
     fresh = state is None or reset is not None

@@ -97,7 +97,7 @@ def _scan_shapes(key: str, backend: str, x: Tensors, state: Tensors, params: Ten
     results = [x[0].new_empty((steps, *shape), dtype=plan.dtype) for _ in range(plan.outputs)]
     results[0] = results[0].to(x[0].dtype if x[0].is_floating_point() else plan.dtype)
     results += [x[0].new_empty(shape, dtype=plan.dtype) for _ in state]
-    rows = kernels(backend).rows(steps, prod(shape), len(state), x[0].element_size())
+    rows = kernels(backend).rows(steps, prod(shape), len(state), x[0].element_size(), len(x))
     return results + [x[0].new_empty((rows, *shape), dtype=plan.dtype) for _ in state if save]
 
 

@@ -27,13 +27,15 @@ from .source import load
 from .triton_source import Config, backward_source, forward_source
 
 
-def config(neurons: int, states: int, size: int, save: bool = True) -> Config:
-    """The best cut found on an H100 for this many neurons and states, and inputs of `size` bytes.
+def config(neurons: int, states: int, size: int, save: bool = True, inputs: int = 1) -> Config:
+    """The best cut found on an H100 for this many lanes, states and inputs, and inputs of `size` bytes.
 
     Loading ahead hides latency where few neurons or long arithmetic do not; of short types a lane takes two neurons.
     Only a forward that stores states must be cut as backward is.
     """
     many, light = neurons >= 2**18, states <= 2
+    if inputs >= 4:  # a lane has a block of neurons
+        return Config(4, 256, 4, True)
     if many and light and not save:
         return Config(4, 128, 4, True) if size == 4 else Config(4, 512, 4, True)
     if many and size < 4:
@@ -41,9 +43,9 @@ def config(neurons: int, states: int, size: int, save: bool = True) -> Config:
     return Config(8, 64, 2, not light or neurons < 2**19)
 
 
-def rows(steps: int, neurons: int, states: int, size: int) -> int:
+def rows(steps: int, neurons: int, states: int, size: int, inputs: int = 1) -> int:
     """How many states are stored: one a whole chunk, one a step of the rest."""
-    chunk = config(neurons, states, size).chunk
+    chunk = config(neurons, states, size, inputs=inputs).chunk
     return steps // chunk + steps % chunk
 
 
@@ -56,7 +58,7 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     results = [torch.empty((steps, *shape), dtype=out, device=device)]
     shapes = [(steps, *shape)] * (plan.outputs - 1) + [shape] * len(states)
     if save:
-        shapes += [(rows(steps, neurons, len(states), x.element_size()), *shape)] * len(states)
+        shapes += [(rows(steps, neurons, len(states), x.element_size(), len(xs)), *shape)] * len(states)
     results += [torch.empty(s, dtype=dtype, device=device) for s in shapes]
     arguments = Arguments()
     order.ahead(arguments.read, xs, states, params)
@@ -71,18 +73,26 @@ def backward(
     saved: list[Tensor],
     grads: list[Tensor | None],
     wanted: tuple[bool, ...],
+    into: list[Tensor] | None = None,
 ) -> list[Tensor]:
-    """Gradients of the wanted inputs, of all states and of the wanted parameters."""
+    """Gradients of the wanted inputs, of all states and of the wanted parameters.
+
+    Those of inputs are written `into` these tensors, however they lie in memory; by default to new ones.
+    """
     plan = PLANS[key]
     steps, shape = xs[0].shape[0], xs[0].shape[1:]
     arguments = Arguments()
     order.behind(arguments.read, xs, params, saved, grads[: plan.outputs], grads[plan.outputs :])
     new = partial(torch.empty, device=xs[0].device)
-    results = [new((steps, *shape), dtype=x.dtype) for x, want in zip(xs, wanted, strict=False) if want]
+    results = []
+    if into is None:
+        results = [new((steps, *shape), dtype=x.dtype) for x, want in zip(xs, wanted, strict=False) if want]
+    else:
+        arguments.read("dx", into, True)
     rest = len(saved) + sum(wanted[len(xs) + len(saved) :])
     results += [new(shape, dtype=plan.dtype) for _ in range(rest)]
     run(backward_source, key, arguments, results, steps, prod(shape), wanted)
-    return results
+    return [*(into or ()), *results]
 
 
 def stepper(
@@ -117,7 +127,7 @@ def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
     order.ahead(arguments.read, xs, states, params)
     ahead = arguments.named()
     behind = order.kinds_behind(ahead, len(states), plan.outputs)
-    cut = config(prod(xs[0].shape[1:]), len(states), xs[0].element_size())
+    cut = config(prod(xs[0].shape[1:]), len(states), xs[0].element_size(), inputs=len(xs))
     return forward_source(key, ahead, cut, True) + "\n\n" + backward_source(key, behind, cut, plan.differentiable)
 
 
@@ -172,7 +182,7 @@ def run(
 ) -> None:
     """One launch. What Triton found out of the arguments is kept: its own search costs more than the launch."""
     values = [*arguments.values, *results]
-    device = results[0].device
+    device = arguments.values[0].device
     plain = [v if type(v) is int else v.data_ptr() for v in values]  # a launcher takes addresses for what they are
     seen = tuple([a if a is v else a & 15 for a, v in zip(plain, values, strict=True)])
     known = (write, key, tuple(arguments.kinds), variant, device.index, neurons, steps < 2**31, seen)
@@ -181,7 +191,8 @@ def run(
             launcher, block = LAUNCHERS[known]
             launcher(*plain, steps, neurons, block, stream=driver.active.get_current_stream(device.index))
             return
-        cut = config(neurons, PLANS[key].count[1], arguments.values[0].element_size(), variant is not False)
+        inputs, states, _ = PLANS[key].count
+        cut = config(neurons, states, arguments.values[0].element_size(), variant is not False, inputs)
         kernel = compiled(write, bool(knobs.runtime.interpret), key, arguments.named(), cut, variant)
         grid = (-(-neurons // cut.block), 1, 1)
         found = kernel[grid](*values, steps, neurons, BLOCK=cut.block, num_warps=cut.warps, enable_fp_fusion=False)

@@ -1,7 +1,8 @@
 """The text of the GPU kernels: a forward and a backward pass over chunks of time, printed from a step's programs.
 
 The inputs of a program are read as `x0_3` (input 0 at step 3 of the chunk), `s0`, `p0`, `g0`, `h0`; results are written
-to `y` (outputs), `f` (final states), `k` (stored states) and `dx`, `ds`, `dp` (gradients).
+to `y` (outputs), `f` (final states), `k` (stored states) and `dx`, `ds`, `dp` (gradients). They lie one step after
+the other, `N` values each, but for `dx` where the kinds tell how it lies.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import triton.language as tl
 from triton.language.extra import libdevice
 """
 
-TIMED = "xcg"
+TIMED = ("x", "c", "g", "dx")
 
 
 class Config(NamedTuple):
@@ -57,7 +58,7 @@ class Reader:
         names = []
         for name in self.kinds:
             sizes = [f"{name}_{c}{d}" for d in range(self.dims[name]) for c in "nd"]
-            names += [f"{name}_p"] + [f"{name}_t"] * (name[0] in TIMED) + sizes
+            names += [f"{name}_p"] + [f"{name}_t"] * name.startswith(TIMED) + sizes
         return names
 
     def pointers(self, names: Iterable[str]) -> list[str]:
@@ -121,8 +122,11 @@ def backward_source(key: str, kinds: Kinds, cut: Config, wanted: tuple[bool, ...
     again = plan.forward.pruned(plan.forward.outputs[plan.outputs :])
     hidden = [f"h{i}" for i in range(n)]
     dxs = [f"d{x}" for x, want in zip(xs, wanted, strict=False) if want]
+    placed = [name for name in reader.kinds if name[0] == "d"]
+    stride = {dx: f"{dx}_t" if dx in placed else "N" for dx in dxs}
     dss = [f"ds{i}" for i in range(n)]
     dps = [f"d{p}" for p, want in zip(ps, wanted[first + n :], strict=True) if want]
+    written = [name for name in (*dxs, *dss, *dps) if name not in placed]
 
     def loads(count: int, t: str, row: str = "") -> dict[str, tuple[str, str]]:
         states = {f"s{c[1:]}_0": (c, f" + ({row or f'{t} // {chunk}'}) * {c}_t") for c in cs}
@@ -138,15 +142,17 @@ def backward_source(key: str, kinds: Kinds, cut: Config, wanted: tuple[bool, ...
             exact = set(plan.forward.nodes), FAST
             lines, grads = emit(vjp, names[j], templates(), constant, f"q{j}_", exact)
             body += lines
-            body += [f"tl.store({dx}_a + (t + {j}) * N, {o}, live)" for dx, o in zip(dxs, grads, strict=False)]
+            body += [
+                f"tl.store({dx}_a + (t + {j}) * {stride[dx]}, {o}, live)" for dx, o in zip(dxs, grads, strict=False)
+            ]
             body += assigned(hidden, grads[len(dxs) : len(dxs) + n])
             body += [f"{dp} += {value}" for dp, value in zip(dps, grads[len(dxs) + n :], strict=True)]
         return body
 
     used = again.used | vjp.used
     lines = [
-        *reader.pointers(xs + ps + cs + gs + hs),
-        *(f"{r}_a = {r}_p + n" for r in dxs + dss + dps),
+        *reader.pointers(xs + ps + cs + gs + hs + placed),
+        *(f"{r}_a = {r}_p + n" for r in written),
         *(reader.load(p, p) for p in ps if p in used),
         *(reader.load(h, h) if h in hs else f"{h} = none" for h in hidden),
         *(f"{dp} = none" for dp in dps),
@@ -159,7 +165,7 @@ def backward_source(key: str, kinds: Kinds, cut: Config, wanted: tuple[bool, ...
         *(f"tl.store({r}_a, {h}, live)" for r, h in zip(dss, hidden, strict=True)),
         *(f"tl.store({r}_a, {r}, live)" for r in dps),
     ]
-    return source(reader, [*dxs, *dss, *dps], lines)
+    return source(reader, written, lines)
 
 
 def over_chunks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,12 @@ from torch.autograd.function import once_differentiable
 from ..containers import SequentialState
 from ..containers.stateful import call
 from ..forms.modules import Form
+from ..forms.operands import Matrices
+from ..forms.run import run
+from ..scan.pooled import SIZE, scan_pooled
 from .convolve import Conv2d
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def is_channels_last(x: Tensor) -> bool:
@@ -31,13 +37,36 @@ class Network(SequentialState):
         if x.is_cuda and x.ndim == 5 and not (isinstance(self[0], Conv2d) and self[0].is_for_few(x)):
             x = x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
         states: list[Any] = [None] * len(self) if state is None else list(state)
-        for i, child in enumerate(self):
+        done, children = -1, list(self)
+        for i, child in enumerate(children):
+            if i <= done:
+                continue
             if isinstance(child, Form) and is_channels_last(x):
-                y, states[i] = call(child, x.permute(0, 1, 3, 4, 2), states[i], reset)
+                pool = pool_of(child, children[i + 1]) if i + 1 < len(children) and reset is None else ""
+                over_space = x.permute(0, 1, 3, 4, 2)
+                if pool:
+                    p, done = child._tuple(), i + 1
+                    way = partial(scan_pooled, pool=pool)
+                    y, states[i] = run(child._rule(p), over_space, states[i], p, Matrices(), over_time=True, scan=way)
+                else:
+                    y, states[i] = call(child, over_space, states[i], reset)
                 x = y.permute(0, 1, 4, 2, 3)
             else:
                 x, states[i] = call(child, x, states[i], reset)
         return x, states
+
+
+def pool_of(neuron: Form, after: nn.Module) -> str:
+    """The pool after a neuron, "mean" or "max", where one kernel can do both and nobody looks between; else ""."""
+    kinds: dict[type[nn.Module], str] = {MeanPool2d: "mean", nn.MaxPool2d: "max"}
+    kind = kinds.get(type(after), "")
+    plain = neuron.over_time and not (neuron.recurrent or neuron.record_states or "hidden_size" in neuron.__dict__)
+    seen = any(getattr(module, name) for module in (neuron, after) for name in HOOKS)
+    options = ("padding", 0), ("dilation", 1), ("ceil_mode", False), ("return_indices", False)
+    sides = {after.kernel_size, after.stride} if kind else set()
+    if not kind or not plain or seen or sides - {SIZE, (SIZE, SIZE)}:
+        return ""
+    return kind if all(getattr(after, name, value) == value for name, value in options) else ""
 
 
 class MeanPool2d(nn.AvgPool2d):

@@ -1,32 +1,35 @@
-"""Training on N-MNIST: time of an epoch with its data, peak memory and accuracy; eventsnn and others, in one run.
+"""Training: time of an epoch with its data, peak memory and accuracy; eventsnn and others, in one run.
 
-    python benchmarks/training.py nmnist.zip [--device cuda] [--samples 60000] [--batches 40] [--json out.json]
+    python benchmarks/training.py nmnist --root nmnist-small.zip [--device cuda] [--samples 60000] [--json out.json]
+    python benchmarks/training.py dvsgesture [--device cuda]
 
-The network is the same for all: conv 32, conv 64, each with LIF and mean pooling, linear 256 and linear 10 with LIF, 30
-frames of a recording's 34x34 pixels, cross entropy on ten times the output rates, AdamW, bfloat16 on a GPU. eventsnn
-trains with ``eventsnn.train.fit``, log and checkpoints included, from a packed split on the device; norse and snnTorch
-with a plain loop and tonic's memory cache behind a DataLoader, SpikingJelly with its multi-step mode, its fused neurons
-and its files of frames behind a DataLoader. All do ``--batches`` steps, then the test accuracy is taken, and peers'
-time of an epoch is that of the last three quarters of these steps, scaled; eventsnn's is that of a whole
-epoch. The archive (a small part of N-MNIST will do) is repeated until there are ``--samples``. First the networks of
-eventsnn, norse and SpikingJelly must give the same spikes; snnTorch's neuron loses its input at a reset, so its do not.
-Peers that cannot be imported are left out. "step" is a training step on one batch that stays on the device.
+The network is the same for all: convolutions, each with LIF and mean pooling, and two linear layers with LIF, cross
+entropy on ten times the output rates, AdamW, bfloat16 on a GPU. N-MNIST: conv 32, conv 64, linear 256, 30 frames of
+34x34. DVS-Gesture: five times conv 128, linear 512, 20 frames of 128x128. eventsnn trains with ``eventsnn.train.fit``,
+log and checkpoints included, from a packed split on the device; norse and snnTorch with a plain loop and tonic's frames
+in its memory cache behind a DataLoader, SpikingJelly with its multi-step mode, its fused neurons and its files of
+frames behind a DataLoader. All do ``--batches`` steps, then the test accuracy is taken, and peers' time of an epoch is
+that of the last three quarters of these steps, scaled; eventsnn's is that of a whole epoch. The recordings (a small
+part of the dataset will do; without ``--root`` noise in its layout) are repeated until there are ``--samples``. First
+the networks of eventsnn, norse and SpikingJelly must give the same spikes; snnTorch's neuron loses its input at a
+reset, so its do not. Peers that cannot be imported are left out. "step" is a training step on one batch that stays on
+the device.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import platform
 import statistics
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,59 +38,92 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 import eventsnn
 from eventsnn import frames
-from eventsnn.datasets import Packed, load, pack
+from eventsnn.datasets import Packed, card_of, load, pack
+from eventsnn.datasets.standin import StandIn
+from eventsnn.frames.words import Words
+from eventsnn.structured import to_structured
 from eventsnn.train import Data, Recipe, Run, fit
 
-BINS, GAIN, LR = 30, 10.0, 1e-3
+GAIN, LR = 10.0, 1e-3
 LIF = "LIFBox tau_mem_inv=500"
-RECIPE = Recipe(
-    "nmnist",
-    ("conv 32", LIF, "pool 2", "conv 64", LIF, "pool 2", "flatten", "linear 256", LIF, "linear classes", LIF),
-    n_bins=BINS, readout="rate", gain=GAIN, lr=LR, schedule="constant", clip=0.0, validation=0.0, epochs=1,
-    save_every=10**9,
-)  # fmt: skip
-Forward = Callable[[Tensor], Tensor]  # frames [T, B, 2, 34, 34] -> mean rates [B, 10]
 
 
-def layers() -> list[nn.Module]:
-    return [nn.Conv2d(2, 32, 3, padding=1), nn.Conv2d(32, 64, 3, padding=1), nn.Linear(4096, 256), nn.Linear(256, 10)]
+class Size(NamedTuple):
+    """The dataset, and the network for it."""
+
+    dataset: str
+    side: int
+    bins: int
+    convolutions: tuple[int, ...]
+    hidden: int
+    classes: int
+    samples: int
+    batch: int
+    generated: int
+    """Recordings a class where there is no dataset."""
+
+    @property
+    def recipe(self) -> Recipe:
+        words = [word for channels in self.convolutions for word in (f"conv {channels}", LIF, "pool 2")]
+        return Recipe(
+            self.dataset, (*words, "flatten", f"linear {self.hidden}", LIF, "linear classes", LIF),
+            n_bins=self.bins, readout="rate", gain=GAIN, lr=LR, schedule="constant", clip=0.0, validation=0.0, epochs=1,
+            save_every=10**9, batch_size=self.batch,
+        )  # fmt: skip
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"shape": [2, self.side, self.side], "classes": list(range(self.classes))}
+
+    def layers(self) -> list[nn.Module]:
+        sides = (2, *self.convolutions)
+        width = self.convolutions[-1] * (self.side // 2 ** len(self.convolutions)) ** 2
+        return [
+            *(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(sides)),
+            nn.Linear(width, self.hidden),
+            nn.Linear(self.hidden, self.classes),
+        ]
+
+
+SIZES = {
+    "nmnist": Size("nmnist", 34, 30, (32, 64), 256, 10, 60_000, 256, 10),
+    "dvsgesture": Size("dvsgesture", 128, 20, (128,) * 5, 512, 11, 1_176, 16, 8),
+}
 
 
 class Ours(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
         super().__init__()
-        self.net = Run.start(RECIPE, {"shape": (2, 34, 34), "classes": range(10)}).net
+        self.net = Run.start(size.recipe, size.facts).net
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)[0].float().mean(0)
 
 
 class Norse(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
         super().__init__()
         import norse.torch as n
 
         p = n.LIFBoxParameters(tau_mem_inv=500.0, method="super", alpha=10.0)
         lif = partial(n.LIFBoxCell, p)
-        one, two, three, four = layers()
-        pool = partial(nn.AvgPool2d, 2)
-        self.net = n.Lift(
-            n.SequentialState(one, lif(), pool(), two, lif(), pool(), nn.Flatten(), three, lif(), four, lif())
-        )
+        *convolutions, three, four = size.layers()
+        first = [module for layer in convolutions for module in (layer, lif(), nn.AvgPool2d(2))]
+        self.net = n.Lift(n.SequentialState(*first, nn.Flatten(), three, lif(), four, lif()))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)[0].float().mean(0)
 
 
 class SnnTorch(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
         super().__init__()
         import snntorch
 
         spike = snntorch.surrogate.atan(2.0)
-        self.layers = nn.ModuleList(layers())
+        self.layers = nn.ModuleList(size.layers())
         self.neurons = nn.ModuleList(
-            snntorch.Leaky(beta=0.5, threshold=2.0, reset_mechanism="zero", spike_grad=spike) for _ in range(4)
+            snntorch.Leaky(beta=0.5, threshold=2.0, reset_mechanism="zero", spike_grad=spike) for _ in self.layers
         )
         self.pool = nn.AvgPool2d(2)
 
@@ -95,25 +131,33 @@ class SnnTorch(nn.Module):
         state, total = [neuron.init_leaky() for neuron in self.neurons], 0.0
         for z in x:
             for k, (layer, neuron) in enumerate(zip(self.layers, self.neurons, strict=True)):
+                z = z.flatten(1) if isinstance(layer, nn.Linear) else z
                 z, state[k] = neuron(layer(z), state[k])
-                z = self.pool(z) if k < 2 else z
-                z = z.flatten(1) if k == 1 else z
+                z = self.pool(z) if isinstance(layer, nn.Conv2d) else z
             total = total + z.float()
         return total / len(x)
 
 
 class SpikingJelly(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
         super().__init__()
         from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
         def lif() -> nn.Module:
             return neuron.LIFNode(tau=2.0, v_threshold=1.0, surrogate_function=surrogate.ATan(2.0))
 
-        self.net = nn.Sequential(
-            layer.Conv2d(2, 32, 3, padding=1), lif(), layer.AvgPool2d(2), layer.Conv2d(32, 64, 3, padding=1), lif(),
-            layer.AvgPool2d(2), layer.Flatten(), layer.Linear(4096, 256), lif(), layer.Linear(256, 10), lif(),
-        )  # fmt: skip
+        modules: list[nn.Module] = []
+        for plain in size.layers():
+            if isinstance(plain, nn.Conv2d):
+                modules += [
+                    layer.Conv2d(plain.in_channels, plain.out_channels, 3, padding=1),
+                    lif(),
+                    layer.AvgPool2d(2),
+                ]
+            elif isinstance(plain, nn.Linear):
+                modules += [layer.Linear(plain.in_features, plain.out_features), lif()]
+        self.net = nn.Sequential(*modules)
+        self.net.insert(len(self.net) - 4, layer.Flatten())
         functional.set_step_mode(self.net, "m")
         self.reset = partial(functional.reset_net, self.net)
 
@@ -125,11 +169,11 @@ class SpikingJelly(nn.Module):
 class Files(Dataset[tuple[np.ndarray, int]]):
     """Frames of a recording in a compressed npz file, as SpikingJelly writes and reads them."""
 
-    def __init__(self, folder: Path, packed: Packed) -> None:
+    def __init__(self, folder: Path, packed: Packed, size: Size) -> None:
         folder.mkdir()
         self.paths, self.labels = [], packed.labels.tolist()
         for k in range(len(packed)):
-            counts = eventsnn.to_frames(packed[k].events, n_bins=BINS, dtype=torch.int16).numpy()
+            counts = eventsnn.to_frames(packed[k].events, n_bins=size.bins, dtype=torch.int16).numpy()
             self.paths.append(folder / f"{k}.npz")
             np.savez_compressed(self.paths[-1], frames=counts.astype(np.uint8))
 
@@ -140,23 +184,25 @@ class Files(Dataset[tuple[np.ndarray, int]]):
         return np.load(self.paths[index])["frames"].astype(np.float32), self.labels[index]
 
 
-def tonic_frames(folder: Path, packed: Packed) -> Dataset[Any]:
-    """tonic's N-MNIST as frames, all in its memory cache."""
+class Recordings(Dataset[tuple[np.ndarray, int]]):
+    """Recordings as tonic's transforms take them."""
+
+    def __init__(self, packed: Packed, transform: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.packed, self.transform = packed, transform
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        return self.transform(to_structured(self.packed[index].events)), self.packed[index].target
+
+
+def tonic_frames(folder: Path, packed: Packed, size: Size) -> Dataset[Any]:
+    """tonic's frames, all in its memory cache."""
     import tonic
 
-    class Here(tonic.datasets.NMNIST):
-        """tonic's N-MNIST, also with few files; it looks in a folder of this name."""
-
-        def _check_exists(self) -> bool:
-            return True
-
-    place = folder.parent / "tonic"
-    place.mkdir(exist_ok=True)
-    if not (place / "Here").exists():
-        (place / "Here").symlink_to(folder.parent / "files")
-    cached = tonic.MemoryCachedDataset(
-        Here(str(place), train=True, transform=tonic.transforms.ToFrame((34, 34, 2), n_time_bins=BINS))
-    )
+    to_frame = tonic.transforms.ToFrame((size.side, size.side, 2), n_time_bins=size.bins)
+    cached = tonic.MemoryCachedDataset(Recordings(packed, to_frame))
     for k in range(len(cached)):
         cached[k]
     return cached
@@ -205,10 +251,10 @@ def peak(device: str) -> float:
 
 
 @torch.no_grad()
-def tested(net: nn.Module, test: Packed, device: str) -> float:
+def tested(net: nn.Module, test: Packed, size: Size, device: str) -> float:
     net.eval()
     right = 0
-    for x, y in test.batches(50, n_bins=BINS):
+    for x, y in test.batches(size.batch, n_bins=size.bins):
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             right += int((net(x.to(device)).argmax(1) == y.to(device)).sum())
     net.train()
@@ -225,14 +271,14 @@ def step_seconds(net: nn.Module, batch: tuple[Tensor, Tensor], device: str, repe
     return statistics.median(times[2:])
 
 
-def peer(net: nn.Module, dataset: Dataset[Any], test: Packed, a: argparse.Namespace) -> dict[str, float]:
+def peer(net: nn.Module, dataset: Dataset[Any], test: Packed, size: Size, a: argparse.Namespace) -> dict[str, float]:
     """Train for some batches; the time of an epoch of so many samples at that pace."""
     net, step = net.to(a.device), None
     fresh(a.device)
     step = step_of(net, a.device)
-    sampler = RandomSampler(dataset, replacement=True, num_samples=a.batches * a.batch)  # type: ignore[arg-type]
+    sampler = RandomSampler(dataset, replacement=True, num_samples=a.batches * size.batch)  # type: ignore[arg-type]
     loader: Iterable[Any] = DataLoader(
-        dataset, a.batch, sampler=sampler, num_workers=a.workers, pin_memory=a.device == "cuda"
+        dataset, size.batch, sampler=sampler, num_workers=a.workers, pin_memory=a.device == "cuda"
     )
     begin = count = 0
     for k, (x, y) in enumerate(loader):
@@ -240,45 +286,43 @@ def peer(net: nn.Module, dataset: Dataset[Any], test: Packed, a: argparse.Namesp
         step(x.transpose(0, 1).float(), y)
         if k + 1 == a.batches // 4:
             begin, count = wait(a.device), a.batches - k - 1
-    seconds = (wait(a.device) - begin) / (count * a.batch) * a.samples
-    return {"epoch_s": seconds, "peak_GiB": peak(a.device), "accuracy": tested(net, test, a.device)}
+    seconds = (wait(a.device) - begin) / (count * size.batch) * size.samples
+    return {"epoch_s": seconds, "peak_GiB": peak(a.device), "accuracy": tested(net, test, size, a.device)}
 
 
-def ours(store: Packed, test: Packed, a: argparse.Namespace, folder: Path) -> dict[str, float]:
+def ours(store: Packed, test: Packed, size: Size, a: argparse.Namespace, folder: Path) -> dict[str, float]:
     """A short training, then a whole epoch of ``fit``, which counts. Accuracy after as many steps as the peers do."""
-    facts, some = {"shape": [2, 34, 34], "classes": list(range(10))}, dataclasses.replace(RECIPE, batch_size=a.batch)
-    data = Data.of(store, some, a.device)
-    part = dataclasses.replace(data, indices=torch.randperm(len(store))[: a.batches * a.batch])
+    data = Data.of(store, size.recipe, a.device)
+    part = dataclasses.replace(data, indices=torch.randperm(len(store))[: a.batches * size.batch])
     none = dataclasses.replace(data, indices=part.indices[:0])
-    run = Run.start(some, facts, a.device)
+    run = Run.start(size.recipe, size.facts, a.device)
     drawn(run.net)
     fit(run, part, none, folder)
-    holder = Ours().to(a.device)
+    holder = Ours(size).to(a.device)
     holder.net = run.net
-    accuracy = tested(holder, test, a.device)
+    accuracy = tested(holder, test, size, a.device)
     del run, holder
     fresh(a.device)
     held = torch.cuda.memory_allocated() / 2**30 if a.device == "cuda" else 0.0
-    run = Run.start(some, facts, a.device)
+    run = Run.start(size.recipe, size.facts, a.device)
     drawn(run.net)
     whole = part if a.device == "cpu" else data
     start = wait(a.device)
     fit(run, whole, none, folder)
-    seconds = (wait(a.device) - start) * a.samples / len(whole)
+    seconds = (wait(a.device) - start) * size.samples / len(whole)
     return {"epoch_s": seconds, "peak_GiB": peak(a.device), "of_it_events_GiB": held, "accuracy": accuracy}
 
 
-def repeated(packed: Packed, samples: int) -> Packed:
-    """A packed split whose recordings come again, as copies of their own, until there are so many."""
+def repeated(packed: Packed, samples: int, hold: str) -> Packed:
+    """A packed split whose recordings come again, as copies of their own, until there are so many; words on a GPU."""
     times = -(-samples // len(packed))
     columns, begin, end = packed.store.events.columns, packed.store.begin, packed.store.end
-    many = [c.repeat(times) if isinstance(c, torch.Tensor) else np.tile(c, times) for c in columns]
-    shifts = (torch.arange(times, device=begin.device) if isinstance(begin, torch.Tensor) else np.arange(times))[
-        :, None
-    ]
-    sides = [(side + shifts * len(packed.store.events)).reshape(-1)[:samples] for side in (begin, end)]
-    packed.store = frames.Packed(eventsnn.Events(*many, sensor=packed.sensor), *sides, is_sorted=True)
-    packed.labels = packed.labels.repeat(times)[:samples]
+    shifts = np.arange(times)[:, None] * len(packed.store.events)
+    sides = [(side + shifts).reshape(-1) for side in (begin, end)]
+    events = eventsnn.Events(*(np.tile(column, times) for column in columns), sensor=packed.sensor)
+    store = frames.Packed(events, *sides, is_sorted=True)
+    packed.store = Words.of(store, hold) if hold != "cpu" else store
+    packed.labels = packed.labels.repeat(times)[:samples].to(hold)
     return packed
 
 
@@ -293,23 +337,37 @@ def same_spikes(batch: Tensor, nets: dict[str, nn.Module]) -> Iterator[tuple[str
     torch.backends.cudnn.allow_tf32 = True
 
 
-NETS: dict[str, tuple[type[nn.Module], Callable[..., Any]]] = {
+NETS: dict[str, tuple[Callable[[Size], nn.Module], Callable[..., Any]]] = {
     "snnTorch + tonic": (SnnTorch, tonic_frames),
     "norse + tonic": (Norse, tonic_frames),
     "SpikingJelly + its files": (SpikingJelly, Files),
 }
 
 
+def splits(size: Size, root: Path | None, room: Path) -> tuple[Path, Path]:
+    """The training and the test split, packed."""
+    if root is None:
+        card = card_of(size.dataset)
+        parts: list[Any] = [StandIn(card, "train", size.generated), StandIn(card, "test", 2)]
+    else:
+        parts = [load(size.dataset, root), load(size.dataset, root, "test")]
+    train, test = (pack(part, room / f"{part.split}.packed") for part in parts)
+    return train, test
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("archive", type=Path)
+    parser.add_argument("size", choices=SIZES)
+    parser.add_argument("--root", type=Path)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--samples", type=int, default=60_000)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--samples", type=int)
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
+    size = SIZES[a.size]
+    size = size._replace(samples=a.samples or size.samples, batch=a.batch or size.batch)
     where = (
         torch.cuda.get_device_name()
         if a.device == "cuda"
@@ -319,22 +377,19 @@ def main() -> None:
     rows: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
-        with zipfile.ZipFile(a.archive) as archive:
-            archive.extractall(room / "files")
-        train = pack(load("nmnist", room / "files"), room / "train.packed")
-        test = Packed.open(pack(load("nmnist", room / "files", "test"), room / "test.packed"))
-        host = Packed.open(train)
-        nets: dict[str, nn.Module] = {"eventsnn": drawn(Ours())}
+        train, held_out = splits(size, a.root, room)
+        test, host = Packed.open(held_out), Packed.open(train)
+        nets: dict[str, nn.Module] = {"eventsnn": drawn(Ours(size))}
         data: dict[Any, Any] = {}
         for title, (kind, source) in NETS.items():
             try:
-                nets[title.split()[0]] = drawn(kind())
+                nets[title.split()[0]] = drawn(kind(size))
                 if source not in data:
-                    data[source] = source(room / "frames", host)
+                    data[source] = source(room / "frames", host, size)
             except ImportError as error:
                 print(f"{title} is left out: {error}")
                 nets.pop(title.split()[0], None)
-        x, y = next(iter(host.batches(a.batch, n_bins=BINS, shuffle=True)))
+        x, y = next(iter(host.batches(size.batch, n_bins=size.bins, shuffle=True)))
         x, y = x.to(a.device), y.to(a.device)
         nets = {title: net.to(a.device) for title, net in nets.items()}
         for title, most in same_spikes(x, nets):
@@ -351,20 +406,21 @@ def main() -> None:
         for title, hold in {"eventsnn": a.device, "eventsnn, events on the host": "cpu"}.items():
             if title == "eventsnn" or a.device != "cpu":
                 (room / title).mkdir()
-                store = repeated(Packed.open(train, hold), a.samples)
-                rows[title] = rows["eventsnn"] | ours(store, test, a, room / title)
+                store = repeated(Packed.open(train), size.samples, hold)
+                rows[title] = rows["eventsnn"] | ours(store, test, size, a, room / title)
                 del store
                 print(f"{title}: {rows[title]}", flush=True)
         for title, (kind, source) in NETS.items():
             if source in data and title.split()[0] in rows:
-                rows[title.split()[0]] |= peer(drawn(kind()), data[source], test, a)
+                rows[title.split()[0]] |= peer(drawn(kind(size)), data[source], test, size, a)
                 print(f"{title}: {rows[title.split()[0]]}", flush=True)
-    report(rows, where, a)
+    report(rows, where, size, a)
 
 
-def report(rows: dict[str, dict[str, float]], where: str, a: argparse.Namespace) -> None:
+def report(rows: dict[str, dict[str, float]], where: str, size: Size, a: argparse.Namespace) -> None:
     print(
-        f"\n{where}, torch {torch.__version__}, {a.samples:,} samples, T = {BINS}, batch {a.batch}, {a.workers} workers"
+        f"\n{size.dataset}, {where}, torch {torch.__version__}, {size.samples:,} samples, T = {size.bins}, "
+        f"batch {size.batch}, {a.workers} workers"
     )
     print("| | epoch [s] | ratio | peak [GiB] | step [ms] | ratio | step peak [GiB] | accuracy |")
     print("|---|---|---|---|---|---|---|---|")

@@ -1,4 +1,4 @@
-"""Every block of a guide runs, in its order, in one folder."""
+"""Every block of a guide runs, in its order, in one folder that holds a recording.raw."""
 
 import re
 import subprocess
@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pytest
 
+import eventsnn
+from eventsnn.datasets.shapes import Shape, record
+
 GUIDES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
 def test_blocks(guide, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    eventsnn.write("recording.raw", record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 0.0))], (120, 80), "300ms")[0])
     names = {"__name__": "guide"}
     for number, (kind, text) in enumerate(re.findall(r"^```(\w*)\n(.*?)^```", guide.read_text(), re.M | re.S)):
         if kind == "python":
             exec(compile(text, f"{guide.name} block {number}", "exec"), names)
-        elif kind == "toml" and not Path("frames.toml").exists():
-            Path("frames.toml").write_text(text)
+        elif kind == "toml" and (name := re.match(r"# (\S+\.toml)\n", text)):
+            Path(name[1]).write_text(text)
         elif kind == "sh":
             for line in text.strip().splitlines():
                 command, _, note = line.partition("#")

@@ -344,7 +344,7 @@ def test_zero_input_with_norse_conductances_starts_from_a_passed_state():
 
 
 def test_the_figure_of_the_behaviours_is_drawn(tmp_path):
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib").use("Agg")
     script = Path(__file__).parents[1] / "docs" / "gallery" / "izhikevich.py"
     spec = importlib.util.spec_from_file_location("izhikevich_figure", script)
     figure = importlib.util.module_from_spec(spec)
@@ -355,5 +355,5 @@ def test_the_figure_of_the_behaviours_is_drawn(tmp_path):
         assert (v == 30).any()
         line = figure.input_line(letter, panel, t)
         assert -90 <= line.min() < line.max() <= -60
-    figure.draw(tmp_path / "figure.png")
+    figure.figure.savefig(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 50_000

@@ -1,34 +1,43 @@
-"""The twenty behaviours of Izhikevich's neuron, drawn as in the published figure.
+"""
+Twenty behaviours of one neuron
+===============================
 
-E. M. Izhikevich, "Which model to use for cortical spiking neurons?" (2004), figure 1: voltage in mV over time, and the
-input as a line below it.
-
-    python docs/gallery/izhikevich.py izhikevich.png
+Izhikevich's neuron has two variables and four parameters, and fires in as many ways as cells of the cortex
+do. Drawn as in E. M. Izhikevich, "Which model to use for cortical spiking neurons?" (2004), figure 1: the
+voltage in mV over time, and below it the shape of the input.
 """
 
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-import matplotlib
 import torch
+from matplotlib import pyplot
 from torch import Tensor
 
-from eventsnn.forms import Izhikevich
-from eventsnn.neurons import IzhikevichSpikingBehavior
+import eventsnn
 from eventsnn.neurons.izhikevich_behaviours import PANELS, Panel
+
+# %%
+# A preset, such as ``eventsnn.tonic_bursting``, is a pair of parameters ``p`` and initial state ``s``. The layer
+# takes it in the place of parameters.
+
+print(eventsnn.tonic_bursting.p)
+print(eventsnn.tonic_bursting.s)
+layer = eventsnn.Izhikevich(eventsnn.tonic_bursting, dt=0.001, record_states=True)
+spikes, states = layer(torch.full((300, 1), 15.0))  # [T, neurons]
+print(int(spikes.sum()), "spikes; the voltage at each step:", tuple(states.v.shape))
+
+# %%
+# The twenty panels. Each has its own input current, time step and time scale; in float64, since rounding moves
+# some spikes.
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 
 
 def voltage(panel: Panel) -> tuple[Tensor, Tensor]:
-    """Times (ms) and voltage after each step, 30 mV in spiking steps; in float64, since rounding moves some spikes."""
+    """Times [ms] and voltage [mV] after each step, 30 mV in steps with a spike."""
     p, start = panel.preset()
-    behavior = IzhikevichSpikingBehavior(p._replace(tau_inv=1000), start)
+    behavior = eventsnn.IzhikevichSpikingBehavior(p._replace(tau_inv=1000), start)
     t = panel.tau * torch.arange(round(panel.end / panel.tau) + 1, dtype=torch.float64)
     current = torch.tensor([panel.current(now) for now in t.tolist()], dtype=torch.float64)
-    layer = Izhikevich(behavior, dt=panel.tau / 1000, recovery=panel.recovery, record_states=True)
+    layer = eventsnn.Izhikevich(behavior, dt=panel.tau / 1000, recovery=panel.recovery, record_states=True)
     spikes, states = layer(current)
     return t, torch.where(spikes > 0, 30.0, states.v)
 
@@ -53,23 +62,16 @@ def input_line(letter: str, panel: Panel, t: Tensor) -> Tensor:
     return -90 + 10.0 * (current > current.min())
 
 
-def draw(path: str | Path) -> None:
-    """Draw all panels and write the picture."""
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+figure, axes = pyplot.subplots(5, 4, figsize=(10, 9.5))
+for letter, panel, axis in zip(LETTERS, PANELS, axes.flat, strict=True):
+    t, v = voltage(panel)
+    axis.plot(t, v, color="black", linewidth=0.8, clip_on=False)
+    axis.plot(t, input_line(letter, panel, t), color="tab:red", linewidth=0.8, clip_on=False)
+    if letter == "J":
+        axis.plot(t[219:], -10 + 20 * (v[219:] - v.mean()), color="tab:blue", linewidth=0.8)
+    axis.set(xlim=(0, panel.end), ylim=(-90, 30), title=f"({letter}) {panel.name.replace('_', ' ')}")
+    axis.title.set_fontsize(8)
+    axis.axis("off")
 
-    figure, axes = pyplot.subplots(5, 4, figsize=(12, 11), layout="constrained")
-    for letter, panel, axis in zip(LETTERS, PANELS, axes.flat, strict=True):
-        t, v = voltage(panel)
-        axis.plot(t, v, color="black", linewidth=0.8, clip_on=False)
-        axis.plot(t, input_line(letter, panel, t), color="tab:red", linewidth=0.8, clip_on=False)
-        if letter == "J":
-            axis.plot(t[219:], -10 + 20 * (v[219:] - v.mean()), color="tab:blue", linewidth=0.8)
-        axis.set(xlim=(0, panel.end), ylim=(-90, 30), title=f"({letter}) {panel.name.replace('_', ' ')}")
-        axis.title.set_fontsize(9)
-        axis.axis("off")
-    figure.savefig(path, dpi=100)
-
-
-if __name__ == "__main__":
-    draw(sys.argv[1] if len(sys.argv) > 1 else "izhikevich.png")
+# %%
+# In panel J, blue, the subthreshold oscillation twenty times larger.

@@ -11,7 +11,7 @@ import numpy as np
 from eventsnn import draw
 from eventsnn.pipelines import demo
 
-target = Path(__file__).parents[1] / "images" / "demo.png"
+target = Path(__file__).with_name("demo.png")
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     demo.run(demo.Config())

@@ -21,8 +21,8 @@ from typing import Any
 
 import torch
 
-from eventsnn.datasets import Packed, pack
-from eventsnn.pipelines.classify import device_of, parts_of, recipe_of, split_of
+from eventsnn.datasets import pack
+from eventsnn.pipelines.classify import device_of, opened, parts_of, recipe_of, split_of
 from eventsnn.train import Data, Recipe, Run, accuracy, evaluate, fit
 from eventsnn.train.card import device_name
 
@@ -85,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as room:
         splits = [split_of(recipe.dataset, a.root, part) for part in parts_of(recipe.dataset)[:2]]
         splits = [Both(splits)] if a.folds else splits
-        stores = [Packed.open(pack(split, Path(room) / split.split), device) for split in splits]
+        stores = [opened(pack(split, Path(room) / split.split), device) for split in splits]
         for k in range(a.folds or a.seeds):
             now = recipe if a.folds else dataclasses.replace(recipe, seed=k)
             data = [Data.of(store, now, device) for store in stores]

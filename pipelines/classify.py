@@ -110,12 +110,14 @@ def device_of(name: str) -> Any:
     return device
 
 
-def place_for(path: Path, device: Any) -> Any:
-    """Where to hold a split: on the GPU if it takes less than a quarter of what is free there."""
+def opened(path: Path, device: Any) -> Any:
+    """A packed split, in words on the GPU if its file is smaller than a quarter of what is free there."""
     import torch
 
+    from eventsnn.datasets import Packed
+
     fits = device.type == "cuda" and path.stat().st_size < torch.cuda.mem_get_info(device)[0] / 4
-    return device if fits else torch.device("cpu")
+    return Packed.open(path, device, words=True) if fits else Packed.open(path)
 
 
 def run(config: Config) -> Path:
@@ -147,7 +149,6 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
     import torch
     from torch import distributed
 
-    from eventsnn.datasets import Packed
     from eventsnn.train import Data, Run, fit, load, restore
     from eventsnn.train.norm import share
 
@@ -166,7 +167,7 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
         paths.append(cached(split_of(recipe.dataset, config.root, part, generated=generated)))
         if parallel and not rank:
             distributed.barrier()
-    data = [Data.of(Packed.open(path, place_for(path, device)), recipe, device) for path in paths]
+    data = [Data.of(opened(path, device), recipe, device) for path in paths]
     training, validation = (data[0], data[2]) if len(data) > 2 else data[0].parted(recipe.validation)
     if not len(training):
         raise ValueError(f"no training samples are left beside a validation of {recipe.validation:.0%}")

@@ -31,12 +31,11 @@ def run(config: Config) -> float:
     """Print the figures, draw the matrix; gives the accuracy."""
     import torch
 
-    from eventsnn.datasets import Packed
     from eventsnn.io.atomic import whole
     from eventsnn.train import Data, accuracy, confusion, cost, evaluate, load, network
     from eventsnn.train.charts import confusion_matrix
 
-    from .classify import cached, device_of, place_for, split_of
+    from .classify import cached, device_of, opened, split_of
 
     device, saved = device_of(config.device), load(config.checkpoint)
     recipe, facts = saved.recipe, saved.facts
@@ -50,7 +49,7 @@ def run(config: Config) -> float:
             f"{recipe.dataset} {config.split} has {len(dataset.classes)} ({', '.join(dataset.classes[:4])}, ...)"
         )
     path = cached(dataset)
-    data = replace(Data.of(Packed.open(path, place_for(path, device)), recipe, device), dtype=torch.float32)
+    data = replace(Data.of(opened(path, device), recipe, device), dtype=torch.float32)
     values, labels = evaluate(net, data.batches(), recipe, len(facts["classes"]))
     right, found = accuracy(values, labels), cost(net, data.batches())
     print(

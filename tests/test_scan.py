@@ -635,3 +635,14 @@ def test_memory_is_given_out_again_only_when_all_views_are_gone(monkeypatch):
     assert len(memory.KEPT) == 1
     memory.release()
     assert not memory.KEPT
+
+
+def test_an_exported_graph_has_the_steps_themselves():
+    class Decay(torch.nn.Module):
+        def forward(self, x):
+            return scan(lambda x, v, p: (v + p * x, v + p * x), x, torch.zeros(3), 0.5)[0]
+
+    x = torch.rand(4, 3)
+    exported = torch.export.export(Decay(), (x,))
+    assert not [node for node in exported.graph.nodes if "eventsnn" in str(node.target)]
+    assert_same(exported.module()(x), Decay()(x))

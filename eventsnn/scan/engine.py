@@ -124,7 +124,8 @@ class Site:
             (dtypes == {torch.float32} or dtypes == {torch.float64})
             and self.x[0].numel() > 0
             and (torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is None)
-        )  # vmap, jvp and the like go through the loop
+            and not exporting()
+        )  # vmap, jvp and the like go through the loop, and torch.export, whose graph has the steps themselves
 
     def signature(self) -> tuple[Any, tuple[torch.dtype, ...], tuple[int, int, int]]:
         """What a plan depends on: the forms of the operands, the dtypes the step sees, how many leaves there are."""
@@ -171,6 +172,7 @@ def aligned(x: Tensor, dims: int) -> Tensor:
     return x.reshape(x.shape[0], *(1,) * (dims + 1 - x.dim()), *x.shape[1:])
 
 
+exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", bool)  # torch 2.6 has it not
 INSTALLED: dict[str, bool] = {}
 
 

@@ -606,6 +606,7 @@ BAD = [
     (lambda: forms.LIFRecurrent(2, 3)(torch.rand(2)), ValueError, "axes must be"),
     (lambda: forms.LIFRecurrentCell(2, 3)(torch.rand(4, 5)), ValueError, "must be 2 wide, not 5"),
     (lambda: forms.LIF()([1.0]), TypeError, "LIF: the input must be a tensor, not list"),
+    (lambda: forms.LIF()(torch.zeros(2, 3, dtype=torch.cfloat)), TypeError, "must be real, not torch.complex"),
     (lambda: forms.LIF(P(v_th=torch.ones(4)))(torch.rand(2, 3)), ValueError, r"p\.v_th has shape \(4,\)"),
     (lambda: forms.LIF()(torch.rand(2, 3), forms.LIFRecurrentCell(3, 3).initial_state(torch.rand(3))), TypeError,
      r"LIFFeedForwardState\(v, i\), not LIFState"),
@@ -706,3 +707,10 @@ def test_writing_to_a_returned_state_changes_no_later_start(steps):
     for value in (state.lif.v, state.lif.i, state.rho):
         value.add_(7)
     assert not any(value.any() for value in (lambda s: (s.lif.v, s.lif.i, s.rho))(layer(x)[1]))
+
+
+def test_a_module_shows_the_values_it_uses():
+    shown = repr(forms.LIF(P(v_th=torch.ones(7)), learnable="tau_mem_inv"))
+    assert "tau_syn_inv=200, tau_mem_inv=100 learnable, v_leak=0, v_th=tensor of (7,)" in shown
+    assert "rho_reset=5" in repr(forms.LIFRefracCell())
+    assert "v_th=tensor of ()" in repr(forms.LIFCell().to("meta"))

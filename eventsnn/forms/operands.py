@@ -36,6 +36,8 @@ def dense(x: Any, owner: str, sparse: bool = False) -> Tensor:
                 f"{owner} does not take sparse input: pass input.to_dense(), or use the LIF or LIFRefrac family"
             )
         x = densify(x)
+    if x.is_complex():
+        raise TypeError(f"{owner}: the input must be real, not {x.dtype}: pass its real part or its absolute value")
     return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
 

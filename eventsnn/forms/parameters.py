@@ -88,6 +88,13 @@ def check_value(name: str, value: Tensor, dt: float, learnable: bool) -> None:
         raise ValueError(f"learnable {name} must be > 0, not {given}")
 
 
+def _shown(value: Any) -> str:
+    """A parameter for people: one number as itself, more of them by their shape."""
+    if isinstance(value, Tensor):
+        return f"{value.item():g}" if value.numel() == 1 and not value.is_meta else f"tensor of {tuple(value.shape)}"
+    return value if isinstance(value, str) else getattr(value, "__name__", str(value))
+
+
 class ParameterHolder(nn.Module):
     """A parameter tuple as a module: fixed numbers are buffers (copies), learnable ones torch Parameters."""
 
@@ -130,6 +137,13 @@ class ParameterHolder(nn.Module):
         fixed, inner = self._buffers, self._modules  # read directly: the module's own search is slow
         values = [fixed[n] if n in fixed else getattr(self, n) for n in self._kind._fields]
         return self._kind(*([v.tuple() if isinstance(v, ParameterHolder) else v for v in values] if inner else values))
+
+    def extra_repr(self) -> str:
+        return ", ".join(
+            f"{name}={_shown(value)}" + (" learnable" if isinstance(value, Tensor) and value.requires_grad else "")
+            for name in self._kind._fields
+            if not isinstance(value := getattr(self, name), ParameterHolder)
+        )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         def apply(value: Tensor) -> Tensor:

@@ -265,6 +265,16 @@ def test_the_whole_run_killed_and_started_again(folder):
     check("out")
 
 
+def test_the_program_killed_takes_its_processes_along(folder):
+    chain = chain_file(stage='{call = {function = "drill:hang", gate = "gate"}}')
+    run = start("batch", chain, "in", "-o", "out", "--workers", "1")
+    until(Path("gate").exists, run)
+    run.kill()  # it alone; the process that hangs has a lock on its recording
+    run.communicate()
+    assert batch(read_chain(chain), ["in"], Path("out"), workers=1).exit_code == 0
+    check("out")
+
+
 def test_disk_full(folder):
     eventsnn.write("in/r2.raw", noise(2, 200_000))
     code = (
@@ -330,6 +340,23 @@ def test_on_a_cluster_of_this_machine(folder):
     said, errors = run.communicate()
     assert run.returncode == 1, errors
     assert "5 done, 0 done before and unchanged, 1 failed" in said
+    check("out")
+
+
+def test_a_cluster_ends_what_hangs_and_survives_what_dies(folder):
+    pytest.importorskip("distributed")
+    Path("chain.toml").write_text(
+        'chain = ["open", {call = {function = "drill:die", gate = "died"}}, '
+        '{call = {function = "drill:hang", gate = "hung"}}, "denoise", "to_hdf5"]'
+    )
+    words = ["batch", "chain.toml", "in", "-o", "out", "--cluster", "local", "--workers", "2"]
+    run = start(*words, "--timeout", "5")
+    said, errors = run.communicate()
+    assert run.returncode == 1, errors
+    assert "4 done, 0 done before and unchanged, 1 failed" in said
+    assert "failed: it took longer than the timeout of 5 s" in said
+    assert Path("died").exists()
+    assert batch(read_chain("chain.toml"), ["in"], Path("out"), workers=2).exit_code == 0
     check("out")
 
 
@@ -440,6 +467,7 @@ def test_a_pool_gives_one_outcome_for_each_recording(folder):
     outcomes = list(pooled(jobs, plan, ["cpu", "cpu"], heard.append))
     assert sorted(outcome.job.name for outcome in outcomes) == NAMES
     assert {outcome.status for outcome in outcomes} == {"done"}
+    assert sum(heard) == 5 * 2_000
 
 
 @pytest.mark.gpu

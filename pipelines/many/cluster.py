@@ -6,19 +6,28 @@ import logging
 import os
 import re
 import socket
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..chain import Pipeline
 from .inputs import Input
-from .work import Outcome, Plan, attempt
+from .pool import worked
+from .work import Outcome, Plan
+from .worker import Worker, launched
 
 _ANSWER_S, _LOST = 10, ("CancelledError", "CommClosedError", "FutureCancelledError", "TimeoutError", "KilledWorker")
 
-
-_known: dict[str, Pipeline] = {}  # in a worker: a chain that is known already is not checked again
+_QUIET = {  # of a cluster on this machine, whose looking after itself would take a part of each core
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "2s",
+    "distributed.admin.tick.interval": "2s",
+    "distributed.admin.tick.cycle": "10s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.scheduler.work-stealing": False,
+}
+_mine = threading.local()  # of a thread of a cluster's worker: the process that it has, and for which plan
 
 
 def connected(address: str, workers: int, answer: float = _ANSWER_S) -> Any:
@@ -33,7 +42,7 @@ def connected(address: str, workers: int, answer: float = _ANSWER_S) -> Any:
         raise ValueError("clusters need Dask distributed: pip install 'eventsnn[cluster]'") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if address == "local":
-        dask.config.set({"distributed.worker.profile.enabled": False})  # its thread would take a part of each core
+        dask.config.set(_QUIET)
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
         return Client(cluster, set_as_default=False)
     match = re.fullmatch(r"(?:tcp|tls)://\[?([^/]+?)\]?:(\d+)", address)
@@ -49,11 +58,13 @@ def connected(address: str, workers: int, answer: float = _ANSWER_S) -> Any:
         ) from None
 
 
-def clustered(jobs: Sequence[Input], plan: Plan, client: Any) -> Iterator[Outcome]:
+def clustered(jobs: Sequence[Input], plan: Plan, client: Any, tell: Callable[[int], Any]) -> Iterator[Outcome]:
     """Outcomes as they come; recordings whose worker or scheduler went away are "lost"."""
     from distributed import as_completed
 
-    futures = {client.submit(_alone, plan, job, os.getcwd(), pure=False, retries=0): job for job in jobs}
+    topic, here = f"eventsnn-{uuid.uuid4().hex}", os.getcwd()
+    client.subscribe_topic(topic, lambda event: tell(event[1]))
+    futures = {client.submit(_alone, plan, job, here, topic, pure=False, retries=0): job for job in jobs}
     pending = dict(futures)
     try:
         for future in as_completed(list(futures), loop=client.loop):
@@ -69,15 +80,32 @@ def clustered(jobs: Sequence[Input], plan: Plan, client: Any) -> Iterator[Outcom
         yield Outcome(job, "lost", "the scheduler went away")
 
 
-def _alone(plan: Plan, job: Input, folder: str) -> Outcome:
-    """A recording in a worker of a cluster, with one thread; paths are seen from the folder of the one who asks."""
-    import cv2
-    import torch
+def _alone(plan: Plan, job: Input, folder: str, topic: str) -> Outcome:
+    """A recording, in a process that the thread of the cluster's worker keeps for it, and can end.
 
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    os.chdir(folder)
-    return attempt(replace(plan, chain=_known.setdefault(plan.digest, plan.chain)), job)
+    Paths are seen from the folder of the one who asks, who hears at the topic of events that were read.
+    """
+    from distributed import get_worker
+
+    told, key = get_worker(), (plan.digest, plan.out, plan.device, plan.timeout, folder)
+    before, crew = getattr(_mine, "crew", (key, []))
+    if before != key or (crew and crew[0].pipe.poll()):  # another plan; or it had nothing to do, and ended
+        for worker in crew:
+            worker.stopped()
+        crew = []
+    _mine.crew = key, crew
+
+    def start(device: str) -> Worker:
+        return launched(plan, device, folder)
+
+    if not crew:
+        crew.append(start(plan.device))
+    try:
+        [outcome] = worked([job], plan, crew, start, lambda events: told.log_event(topic, events))
+    except ValueError:
+        crew.pop().stopped()
+        raise
+    return outcome
 
 
 def _outcome(future: Any, job: Input) -> Outcome:

@@ -32,7 +32,7 @@ class Crew:
             yield from pooled(jobs, plan, self.devices, tell)
             return
         self.client = again(self.client, self.address, len(self.devices), _PATIENCE_S)
-        yield from clustered(jobs, plan, self.client)
+        yield from clustered(jobs, plan, self.client, tell)
 
     def close(self) -> None:
         """Let go of the cluster."""

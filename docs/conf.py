@@ -27,7 +27,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 smartquotes = False
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", "(?!eventsnn).*")]  # types of other packages, which have their own sites
+nitpick_ignore_regex = [("py:class", ".*"), ("py:data", ".*")]  # types in signatures, many of other packages
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -39,7 +39,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "examples",
     "filename_pattern": r"\.py$",
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "gallery_look.in_order",
     "download_all_examples": False,
     "write_computation_times": False,
     "show_memory": False,
@@ -47,7 +47,7 @@ sphinx_gallery_conf = {
     "capture_repr": (),
     "thumbnail_size": (480, 336),
     "abort_on_example_error": True,
-    "reset_modules": ("matplotlib", "look.set_look"),
+    "reset_modules": ("matplotlib", "gallery_look.set_look"),
     "image_srcset": ["2x"],
 }
 

@@ -2,14 +2,15 @@
 A chain of stages
 =================
 
-Open, remove hot pixels, denoise, bin, write: the steps of a job as one object. It runs on one recording, on a
-folder of them, and in a training loop.
+Open, remove hot pixels, denoise, bin, write: the steps of a job as one object. It runs on one
+recording, on a folder of them, and in a training loop.
 """
 
 import csv
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 import h5py
@@ -34,7 +35,14 @@ for k, kind in enumerate(("circle", "triangle", "star")):
 # %%
 # The chain. ``explain`` says what each stage gives, in which units, and what memory it takes.
 
-chain = Pipeline().open().hot_pixels(window="50ms").denoise(tau="5ms").frames(dt="10ms").to_hdf5(dtype="uint16")
+chain = (
+    Pipeline()
+    .open()
+    .hot_pixels(window="50ms")
+    .denoise(tau="5ms")
+    .frames(dt="10ms")
+    .to_hdf5(dtype="uint16")
+)
 chain.explain((120, 80))
 
 # %%
@@ -48,21 +56,30 @@ except ValueError as error:
 # %%
 # On all recordings
 # -----------------
-# The same chain as a file, for the command ``eventsnn batch``: processes, restartable, with a summary and a
-# report in HTML. The broken file is reported, the others are done. (In a script, ``chain.batch(...)`` does the
-# same.)
+# The same chain as a file, for the command ``eventsnn batch``: processes, restartable, with a
+# summary and a report in HTML. The broken file is reported, the others are done. (In a
+# script, ``chain.batch(...)`` does the same.)
 
 (folder / "frames.toml").write_text("""
-chain = ["open", {hot_pixels = {window = "50ms"}}, {denoise = {tau = "5ms"}}, {frames = {dt = "10ms"}},
-         {to_hdf5 = {dtype = "uint16"}}]
+chain = ["open", {hot_pixels = {window = "50ms"}}, {denoise = {tau = "5ms"}},
+         {frames = {dt = "10ms"}}, {to_hdf5 = {dtype = "uint16"}}]
 """)
 command = ["batch", "frames.toml", "recordings", "-o", "tensors", "--workers", "1"]
-done = subprocess.run([sys.executable, "-m", "eventsnn.cli", *command], cwd=folder, capture_output=True, text=True)
+done = subprocess.run(
+    [sys.executable, "-m", "eventsnn.cli", *command], cwd=folder, capture_output=True, text=True
+)
 print(done.stdout)
 
 with (folder / "tensors" / "summary.csv").open() as file:
     for line in csv.DictReader(file):
-        print(line["recording"], line["status"], line["sensor"], line["events"], "events", line["reason"][:60])
+        print(
+            line["recording"],
+            line["status"],
+            line["sensor"],
+            line["events"],
+            "events",
+            line["reason"][:60],
+        )
 for path in sorted((folder / "tensors").glob("*.h5")):
     with h5py.File(path) as file:
         print(path.name, file["frames"].shape, file["frames"].dtype)
@@ -78,17 +95,17 @@ denoised = Pipeline().hot_pixels(window="50ms").denoise(tau="5ms")(recorded)
 frames = chain(recorded)
 print(tuple(frames.shape))
 
-figure, axes = pyplot.subplots(1, 4, figsize=(11, 2.4))
+figure, axes = pyplot.subplots(2, 2, figsize=(8, 5.6))
 stages = {"open": recorded, "hot_pixels": cooler, "denoise": denoised}
-for axis, (title, events) in zip(axes, stages.items(), strict=False):
+for axis, (title, events) in zip(axes.flat, stages.items(), strict=False):
     axis.imshow(draw.picture(events.between(180_000, 200_000), zoom=3))
     axis.set_title(f"{title}: {len(events):,} events")
-axes[3].imshow(frames[19, 1] - frames[19, 0], cmap="RdBu", vmin=-2, vmax=2)
-axes[3].set_title("frames: number 19")
-for axis in axes:
+axes[1, 1].imshow(frames[19, 1] - frames[19, 0], cmap="RdBu", vmin=-2, vmax=2)
+axes[1, 1].set_title("frames: number 19")
+for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 
 # %%
 # All stages there are:
 
-print(", ".join(sorted(STAGES)))
+print(textwrap.fill(", ".join(sorted(STAGES)), 90))

@@ -27,7 +27,9 @@ encoders = {
     "time to first spike, logarithmic": eventsnn.TTFSEncoder(T, mode="logarithmic"),
     "phase, 8 phases": eventsnn.PhaseEncoder(T, phases=8),
     "rank order": eventsnn.RankOrderEncoder(T),
-    "signed Poisson of value - 0.5": lambda x: eventsnn.SignedPoissonEncoder(T, f_max=300)(x - 0.5),
+    "signed Poisson of value - 0.5": lambda x: eventsnn.SignedPoissonEncoder(T, f_max=300)(
+        x - 0.5
+    ),
 }
 figure, axes = pyplot.subplots(2, 4, figsize=(10, 5), sharex=True, sharey=True)
 for axis, (title, encode) in zip(axes.flat, encoders.items(), strict=True):
@@ -50,7 +52,11 @@ for axis in axes[:, 0]:
 for name, encoder, decoder in (
     ("time to first spike", eventsnn.TTFSEncoder(T), eventsnn.TTFSDecoder()),
     ("phase, 8 phases", eventsnn.PhaseEncoder(T, phases=8), eventsnn.PhaseDecoder(phases=8)),
-    ("rate of Poisson spikes", eventsnn.PoissonEncoder(1000, f_max=500), eventsnn.RateDecoder(f_max=500)),
+    (
+        "rate of Poisson spikes",
+        eventsnn.PoissonEncoder(1000, f_max=500),
+        eventsnn.RateDecoder(f_max=500),
+    ),
 ):
     error = (decoder(encoder(values)) - values).abs()
     print(f"{name:24} largest error {error.max():.3f}, mean {error.mean():.3f}")
@@ -58,8 +64,9 @@ for name, encoder, decoder in (
 # %%
 # Signals that change
 # -------------------
-# What an event camera's pixel does to light, these do to any signal: a spike for each change by a threshold. The
-# spikes of a moving window tell when the signal rises and falls rather than how far.
+# What an event camera's pixel does to light, these do to any signal: a spike for each change
+# by a threshold. The spikes of a moving window tell when the signal rises and falls rather
+# than how far.
 
 time = torch.linspace(0, 1, 400)
 signal = torch.sin(2 * math.pi * 2 * time) * torch.exp(-1.5 * time) + 0.3 * time
@@ -69,7 +76,11 @@ for axis, (title, encode, decode) in zip(
     (
         ("delta", eventsnn.DeltaEncoder(0.08), eventsnn.ContrastDecoder(0.08)),
         ("step forward", eventsnn.StepForwardEncoder(0.08), eventsnn.ContrastDecoder(0.08)),
-        ("moving window", eventsnn.MovingWindowEncoder(0.08, 20), eventsnn.MovingWindowDecoder(0.08, 20)),
+        (
+            "moving window",
+            eventsnn.MovingWindowEncoder(0.08, 20),
+            eventsnn.MovingWindowDecoder(0.08, 20),
+        ),
     ),
     strict=True,
 ):

@@ -2,9 +2,9 @@
 Twenty behaviours of one neuron
 ===============================
 
-Izhikevich's neuron has two variables and four parameters, and fires in as many ways as cells of the cortex
-do. Drawn as in E. M. Izhikevich, "Which model to use for cortical spiking neurons?" (2004), figure 1: the
-voltage in mV over time, and below it the shape of the input.
+Izhikevich's neuron has two variables and four parameters, and fires in as many ways as cells
+of the cortex do. Drawn as in E. M. Izhikevich, "Which model to use for cortical spiking
+neurons?" (2004), figure 1: the voltage in mV over time, and below it the shape of the input.
 """
 
 import torch
@@ -15,8 +15,8 @@ import eventsnn
 from eventsnn.neurons.izhikevich_behaviours import PANELS, Panel
 
 # %%
-# A preset, such as ``eventsnn.tonic_bursting``, is a pair of parameters ``p`` and initial state ``s``. The layer
-# takes it in the place of parameters.
+# A preset, such as ``eventsnn.tonic_bursting``, is a pair of parameters ``p`` and initial
+# state ``s``. The layer takes it in the place of parameters.
 
 print(eventsnn.tonic_bursting.p)
 print(eventsnn.tonic_bursting.s)
@@ -25,8 +25,8 @@ spikes, states = layer(torch.full((300, 1), 15.0))  # [T, neurons]
 print(int(spikes.sum()), "spikes; the voltage at each step:", tuple(states.v.shape))
 
 # %%
-# The twenty panels. Each has its own input current, time step and time scale; in float64, since rounding moves
-# some spikes.
+# The twenty panels. Each has its own input current, time step and time scale; in float64,
+# since rounding moves some spikes.
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 
@@ -37,7 +37,9 @@ def voltage(panel: Panel) -> tuple[Tensor, Tensor]:
     behavior = eventsnn.IzhikevichSpikingBehavior(p._replace(tau_inv=1000), start)
     t = panel.tau * torch.arange(round(panel.end / panel.tau) + 1, dtype=torch.float64)
     current = torch.tensor([panel.current(now) for now in t.tolist()], dtype=torch.float64)
-    layer = eventsnn.Izhikevich(behavior, dt=panel.tau / 1000, recovery=panel.recovery, record_states=True)
+    layer = eventsnn.Izhikevich(
+        behavior, dt=panel.tau / 1000, recovery=panel.recovery, record_states=True
+    )
     spikes, states = layer(current)
     return t, torch.where(spikes > 0, 30.0, states.v)
 
@@ -69,7 +71,9 @@ for letter, panel, axis in zip(LETTERS, PANELS, axes.flat, strict=True):
     axis.plot(t, input_line(letter, panel, t), color="tab:red", linewidth=0.8, clip_on=False)
     if letter == "J":
         axis.plot(t[219:], -10 + 20 * (v[219:] - v.mean()), color="tab:blue", linewidth=0.8)
-    axis.set(xlim=(0, panel.end), ylim=(-90, 30), title=f"({letter}) {panel.name.replace('_', ' ')}")
+    axis.set(
+        xlim=(0, panel.end), ylim=(-90, 30), title=f"({letter}) {panel.name.replace('_', ' ')}"
+    )
     axis.title.set_fontsize(8)
     axis.axis("off")
 

@@ -2,8 +2,8 @@
 Neurons under a step of current
 ===============================
 
-What goes on inside: currents, voltages, thresholds and spikes of several models, and the surrogate gradients
-that let them learn.
+What goes on inside: currents, voltages, thresholds and spikes of several models, and the
+surrogate gradients that let them learn.
 """
 
 import torch
@@ -12,8 +12,8 @@ from matplotlib import pyplot
 import eventsnn
 
 # %%
-# Every model comes as a layer over time, time first. ``record_states=True`` gives the state of every step. Half a
-# second in steps of 1 ms; the input is on from 50 to 400 ms.
+# Every model comes as a layer over time, time first. ``record_states=True`` gives the state
+# of every step. Half a second in steps of 1 ms; the input is on from 50 to 400 ms.
 
 x = torch.zeros(500, 1)
 x[50:400] = 0.28
@@ -37,7 +37,13 @@ for axis, (title, layer) in zip(axes, layers.items(), strict=True):
     axis.plot(state.i[:, 0], color="#bbbbbb", label="current i")
     if not isinstance(layer, eventsnn.LI):
         spikes = (output[:, 0] > 0).nonzero()[:, 0]
-        axis.plot(spikes, torch.full_like(spikes, 1.8, dtype=torch.float), "|", color="#d64a2e", label="spikes")
+        axis.plot(
+            spikes,
+            torch.full_like(spikes, 1.8, dtype=torch.float),
+            "|",
+            color="#d64a2e",
+            label="spikes",
+        )
         title += f" ({len(spikes)} spikes)"
     if hasattr(state, "b"):
         axis.plot(state.b[:, 0], color="#d6892e", label="threshold b")
@@ -68,12 +74,18 @@ axis.legend()
 # %%
 # Surrogate gradients
 # -------------------
-# The forward pass is a step; the backward pass takes one of these curves for its derivative. ``method`` and
-# ``alpha`` in a neuron's parameters choose.
+# The forward pass is a step; the backward pass takes one of these curves for its derivative.
+# ``method`` and ``alpha`` in a neuron's parameters choose.
 
 u = torch.linspace(-1, 1, 401, requires_grad=True)
 figure, axis = pyplot.subplots(figsize=(7, 3))
-for method, alpha in {"super": 10.0, "atan": 2.0, "triangle": 1.0, "sigmoid": 4.0, "tanh": 3.0}.items():
+for method, alpha in {
+    "super": 10.0,
+    "atan": 2.0,
+    "triangle": 1.0,
+    "sigmoid": 4.0,
+    "tanh": 3.0,
+}.items():
     (gradient,) = torch.autograd.grad(eventsnn.threshold(u, method, alpha).sum(), u)
     axis.plot(u.detach(), gradient, label=f"{method}, alpha = {alpha:g}")
 axis.set(xlabel="v - threshold", ylabel="derivative")

@@ -2,8 +2,8 @@
 Read a recording, and bin it
 ============================
 
-From a file to Events, and from Events to every tensor that is usual: counts, voxel grids, time surfaces and
-more.
+From a file to Events, and from Events to every tensor that is usual: counts, voxel grids,
+time surfaces and more.
 """
 
 import tempfile
@@ -17,7 +17,8 @@ from eventsnn import draw
 from eventsnn.datasets.shapes import Shape, record
 
 # %%
-# A recording to read: three shapes before a synthetic event camera of 160 x 120 pixels, as a Prophesee EVT3 file.
+# A recording to read: three shapes before a synthetic event camera of 160 x 120 pixels, as a
+# Prophesee EVT3 file.
 
 shapes = [
     Shape("circle", 34.0, (35.0, 40.0), (130.0, 60.0)),
@@ -31,8 +32,9 @@ eventsnn.write(path, events, format="EVT3")
 # %%
 # Read
 # ----
-# ``open`` finds out the format by content and streams in bounded memory; ``read`` gives everything at once. A
-# text counts from the first event; a whole number is a time stamp in microseconds.
+# ``open`` finds out the format by content and streams in bounded memory; ``read`` gives
+# everything at once. A text counts from the first event; a whole number is a time stamp in
+# microseconds.
 
 with eventsnn.open(path) as recording:
     print(recording.format, recording.sensor)
@@ -60,7 +62,8 @@ for k, axis in enumerate(axes.flat):
 # %%
 # Other representations
 # ---------------------
-# All take Events, or a ``Packed`` batch of recordings, on a CPU or a GPU, and give ``[T, C, H, W]``.
+# All take Events, or a ``Packed`` batch of recordings, on a CPU or a GPU, and give ``[T, C,
+# H, W]``.
 
 part = events.between("140ms", "200ms")
 pictures = {
@@ -72,13 +75,17 @@ pictures = {
     "time surface, ON, tau = 20 ms": eventsnn.to_time_surface(part, n_bins=1, tau="20ms")[0, 1],
     "TORE volume, last ON event: log of its age": eventsnn.to_tore(part, n_bins=1, k=3)[0, 3],
     "event spike tensor, ON": eventsnn.to_event_spike_tensor(part, 5).detach()[2, 1],
-    "sparse frames, made dense": eventsnn.to_sparse(part, n_bins=1).to_dense()[0, 1].clamp(max=4),
+    "sparse frames, made dense": eventsnn.to_sparse(part, n_bins=1)
+    .to_dense()[0, 1]
+    .clamp(max=4),
 }
 figure, axes = pyplot.subplots(3, 3, figsize=(9, 7.2))
 for axis, (title, picture) in zip(axes.flat, pictures.items(), strict=True):
     signed = isinstance(picture, torch.Tensor) and bool((picture < 0).any())
     limit = 3.0 if signed else None
-    axis.imshow(picture, cmap="RdBu" if signed else "magma", vmin=-limit if signed else None, vmax=limit)
+    axis.imshow(
+        picture, cmap="RdBu" if signed else "magma", vmin=-limit if signed else None, vmax=limit
+    )
     axis.set(title=title, xticks=[], yticks=[])
 
 # sphinx_gallery_thumbnail_number = 2

@@ -2,8 +2,9 @@
 Receptive fields in space and time
 ==================================
 
-Scale-space kernels, exact on the pixel grid: Gaussians of many sizes, orientations and shapes, their
-derivatives, and leaky integrators in time; and what a bank of them makes of events.
+Scale-space kernels, exact on the pixel grid: Gaussians of many sizes, orientations and
+shapes, their derivatives, and leaky integrators in time; and what a bank of them makes of
+events.
 
 Lindeberg, Normative theory of visual receptive fields, Heliyon 7:e05897 (2021).
 """
@@ -19,12 +20,15 @@ from eventsnn.datasets.shapes import Shape, record
 # %%
 # In space
 # --------
-# A row of parameters is a kernel: scale s (variance in px^2), angle, ratio of the two axes, place x and y, and
-# the orders of its derivatives along and across the angle. Here all at 30 degrees.
+# A row of parameters is a kernel: scale s (variance in px^2), angle, ratio of the two axes,
+# place x and y, and the orders of its derivatives along and across the angle. Here all at 30
+# degrees.
 
 orders = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)]
 forms = [(4.0, 1.0), (16.0, 1.0), (16.0, math.sqrt(1.5)), (16.0, 1.5), (36.0, 1.5)]
-rows = torch.tensor([[s, math.pi / 6, ratio, 0, 0, *order] for order in orders for s, ratio in forms])
+rows = torch.tensor(
+    [[s, math.pi / 6, ratio, 0, 0, *order] for order in orders for s, ratio in forms]
+)
 kernels = eventsnn.spatial_receptive_fields_with_derivatives(rows, 57)
 print(kernels.shape)
 
@@ -41,7 +45,8 @@ for axis, (along, across) in zip(axes[:, 0], orders, strict=True):
 # %%
 # In time
 # -------
-# Leaky integrators side by side, cascades of them (the time-causal limit kernel), and derivatives over time.
+# Leaky integrators side by side, cascades of them (the time-causal limit kernel), and
+# derivatives over time.
 
 figure, axes = pyplot.subplots(1, 3, figsize=(10, 3))
 steps = torch.arange(60)
@@ -62,9 +67,9 @@ for axis in axes:
 # %%
 # In both, on events
 # ------------------
-# A bank of fields as a layer: frames ``[T, batch, channels, H, W]`` in, one map for each spatial kernel and time
-# constant out. The shapes move to the right and downwards; with ON minus OFF as the input, derivatives across
-# their edges stand out.
+# A bank of fields as a layer: frames ``[T, batch, channels, H, W]`` in, one map for each
+# spatial kernel and time constant out. The shapes move to the right and downwards; with ON
+# minus OFF as the input, derivatives across their edges stand out.
 
 shapes = [
     Shape("square", 40.0, (50.0, 62.0), (150.0, 0.0)),

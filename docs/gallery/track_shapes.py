@@ -13,8 +13,8 @@ from eventsnn.datasets.shapes import Shape, record
 from eventsnn.pipelines.track import track
 
 # %%
-# A synthetic event camera of 240 x 180 pixels sees three shapes for two seconds, and noise. ``truth`` has their
-# centres ``[steps + 1, shapes, 2]`` each millisecond.
+# A synthetic event camera of 240 x 180 pixels sees three shapes for two seconds, and noise.
+# ``truth`` has their centres ``[steps + 1, shapes, 2]`` each millisecond.
 
 shapes = [
     Shape("circle", 34.0, (30.0, 60.0), (80.0, 12.0)),
@@ -27,19 +27,21 @@ print(events)
 print(tracks, "ids", tracks.ids)
 
 # %%
-# ``tracks`` has equal-length columns, a row for each object and window: number, time, centre and size of the box
-# in pixels, velocity in pixels per second. ``tracks.to_csv`` and ``tracks.to_mot`` write them.
+# ``tracks`` has equal-length columns, a row for each object and window: number, time, centre
+# and size of the box in pixels, velocity in pixels per second. ``tracks.to_csv`` and
+# ``tracks.to_mot`` write them.
 
 last = tracks[tracks.frame == tracks.frame.max()]
-for number, x, y, w, h, vx, vy in zip(last.id, last.x, last.y, last.w, last.h, last.vx, last.vy, strict=True):
-    print(
-        f"id {number}: centre ({x:5.1f}, {y:5.1f}) px, box {w:.0f} x {h:.0f} px, velocity ({vx:4.0f}, {vy:4.0f}) px/s"
-    )
+for k, number in enumerate(last.id):
+    print(f"id {number}: centre ({last.x[k]:5.1f}, {last.y[k]:5.1f}) px,", end=" ")
+    print(f"box {last.w[k]:.0f} x {last.h[k]:.0f} px,", end=" ")
+    print(f"velocity ({last.vx[k]:4.0f}, {last.vy[k]:4.0f}) px/s")
 
 # %%
 # Boxes and trails
 # ----------------
-# ``Overlay`` draws them over pictures of the events, as in the video that ``eventsnn track`` writes.
+# ``Overlay`` draws them over pictures of the events, as in the video that ``eventsnn track``
+# writes.
 
 overlay, moments = draw.Overlay(zoom=3, trail=90), []
 for frame in range(1, int(tracks.frame.max()) + 1):
@@ -59,8 +61,8 @@ for axis, (end, picture) in zip(axes.flat, moments, strict=True):
 # %%
 # How far from the truth
 # ----------------------
-# Paths beside the true ones (dotted), and the distance of each centre over time. Errors rise where shapes
-# overlap.
+# Paths beside the true ones (dotted), and the distance of each centre over time. Errors rise
+# where shapes overlap.
 
 figure, (paths, errors) = pyplot.subplots(1, 2, figsize=(10, 3.7))
 for number in tracks.ids:
@@ -72,7 +74,8 @@ for number in tracks.ids:
     paths.plot(own.x, own.y, color=ink, label=f"{number}, {shapes[shape].kind}")
     paths.plot(*truth[:, shape].T, ":", color="black", linewidth=0.8)
     errors.plot(own.t_us / 1e6, distance[:, shape], color=ink)
-    print(f"id {number} is the {shapes[shape].kind}: median error {np.median(distance[:, shape]):.2f} px")
+    error = np.median(distance[:, shape])
+    print(f"id {number} is the {shapes[shape].kind}: median error {error:.2f} px")
 paths.set(xlim=(0, 240), ylim=(180, 0), aspect="equal", xlabel="x [px]", ylabel="y [px]")
 paths.legend(fontsize=8)
 errors.set(xlabel="time [s]", ylabel="distance from the truth [px]", ylim=(0, None))

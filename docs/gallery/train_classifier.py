@@ -2,9 +2,9 @@
 Train a tiny classifier
 =======================
 
-A spiking network learns which of three shapes moves in which of four directions: twelve classes of recordings
-that are made here, some seconds on a CPU. ``eventsnn train shapes`` does the same at full size, with
-checkpoints, a log and a model card.
+A spiking network learns which of three shapes moves in which of four directions: twelve
+classes of recordings that are made here, some seconds on a CPU. ``eventsnn train shapes``
+does the same at full size, with checkpoints, a log and a model card.
 """
 
 import tempfile
@@ -22,11 +22,14 @@ torch.manual_seed(0)
 # %%
 # Data
 # ----
-# 1,200 recordings of 40 ms for training and 300 for testing, each split packed into one file. Of that, batches of
-# frames come in a few operations: ``[T, batch, polarity, H, W]`` and the labels.
+# 1,200 recordings of 40 ms for training and 300 for testing, each split packed into one file.
+# Of that, batches of frames come in a few operations: ``[T, batch, polarity, H, W]`` and the
+# labels.
 
 folder = Path(tempfile.mkdtemp())
-train, test = (Packed.open(pack(Moving(split), folder / f"{split}.packed")) for split in ("train", "test"))
+train, test = (
+    Packed.open(pack(Moving(split), folder / f"{split}.packed")) for split in ("train", "test")
+)
 frames, labels = next(iter(test.batches(300, n_bins=8)))
 print(tuple(frames.shape), tuple(labels.shape))
 
@@ -40,8 +43,9 @@ for row, k in zip(axes, (12, 137, 262), strict=True):
 # %%
 # Network
 # -------
-# A list of modules; neurons keep their own state over time. ``build`` makes it from a word a layer, as recipes
-# have them. The last layer leaks and does not spike: its mean voltage over time is the score of each class.
+# A list of modules; neurons keep their own state over time. ``build`` makes it from a word a
+# layer, as recipes have them. The last layer leaks and does not spike: its mean voltage over
+# time is the score of each class.
 
 net = build(
     [
@@ -97,7 +101,8 @@ matrix.set(xticks=range(12), yticks=range(12), yticklabels=test.classes, xlabel=
 matrix.set_xticklabels(test.classes, rotation=90)
 
 # %%
-# The voltages of the read-out over time: how the network makes up its mind about four of the recordings.
+# The voltages of the read-out over time: how the network makes up its mind about four of the
+# recordings.
 
 figure, axes = pyplot.subplots(1, 4, figsize=(10, 2.6), sharey=True)
 for axis, k in zip(axes, (12, 87, 162, 262), strict=True):

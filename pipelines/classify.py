@@ -122,7 +122,7 @@ def opened(path: Path, device: Any) -> Any:
 
 def run(config: Config) -> Path:
     """Train, test and describe; returns the folder. What is interrupted goes on with ``resume``."""
-    from torch import distributed
+    from eventsnn.train.parallel import together
 
     recipe, device = recipe_of(config.recipe, config.set), device_of(config.device)
     out = config.out or Path("runs") / Path(config.recipe).stem
@@ -131,41 +131,31 @@ def run(config: Config) -> Path:
         raise ValueError(f"{out} holds a training: go on with it with --resume, or choose another --out")
     if config.resume and not last.exists():
         raise ValueError(f"{out} holds no training to go on with: there is no {last.name}")
-    parallel = "WORLD_SIZE" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
-    if parallel:
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        _run(config, recipe, device, out)
+        with together(device) as device:
+            _run(config, recipe, device, out)
     except KeyboardInterrupt:
         hint = f"go on with --resume --out {out}" if last.exists() else "nothing was saved yet"
         raise SystemExit(f"stopped; {hint}") from None
-    finally:
-        if parallel:
-            distributed.destroy_process_group()
     return out
 
 
 def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
-    import torch
     from torch import distributed
 
     from eventsnn.train import Data, Run, fit, load, restore
-    from eventsnn.train.norm import share
+    from eventsnn.train.parallel import rank_and_world, spread
 
-    parallel = distributed.is_initialized()
-    rank, world = (distributed.get_rank(), distributed.get_world_size()) if parallel else (0, 1)
+    rank, world = rank_and_world()
     if recipe.batch_size % world:
         raise ValueError(f"batch_size={recipe.batch_size} cannot be shared by {world} processes")
-    if device.type == "cuda" and parallel:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
     parts, paths = parts_of(recipe.dataset), []
     generated = generated_for(recipe) if config.generated else 0
     for part in parts:
         if rank:
             distributed.barrier()  # the first process packs
         paths.append(cached(split_of(recipe.dataset, config.root, part, generated=generated)))
-        if parallel and not rank:
+        if world > 1 and not rank:
             distributed.barrier()
     data = [Data.of(opened(path, device), recipe, device) for path in paths]
     training, validation = (data[0], data[2]) if len(data) > 2 else data[0].parted(recipe.validation)
@@ -184,16 +174,13 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
     training_run = Run.start(recipe, facts, device)
     if config.resume:
         restore(training_run, load(out / "last.safetensors"))
-    training_run.rank, training_run.world = rank, world
-    if parallel:
-        share(training_run.net)
-        training_run.model = torch.nn.parallel.DistributedDataParallel(training_run.net)
+    spread(training_run)
     if not rank:
         out.mkdir(parents=True, exist_ok=True)
     fit(training_run, training, validation, out, tensorboard=config.tensorboard)
     if not rank:
         _report(training_run, data[1], {"training": len(training), "validation": len(validation)}, out)
-    if parallel:
+    if world > 1:
         distributed.barrier()  # all leave together
 
 

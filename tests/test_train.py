@@ -581,20 +581,19 @@ PARALLEL = """
 import sys
 from pathlib import Path
 import torch
-from torch import distributed
 sys.path.insert(0, {tests!r})
 from test_train import SHARED, begun, fit, recipe
 from eventsnn.datasets import Packed
-from eventsnn.train.norm import share
+from eventsnn.train.parallel import spread, together
 torch.set_num_threads(1)
-distributed.init_process_group("gloo")
-made = recipe(**SHARED)
-run, training, validation = begun(Packed.open({store!r}), made)
-run.rank, run.world = distributed.get_rank(), distributed.get_world_size()
-share(run.net)
-run.model = torch.nn.parallel.DistributedDataParallel(run.net)
-fit(run, training, validation, Path({folder!r}))
-distributed.destroy_process_group()
+def main():
+    run, training, validation = begun(Packed.open({store!r}), recipe(**SHARED))
+    spread(run)
+    fit(run, training, validation, Path({folder!r}))
+with together(torch.device("cpu")):
+    main()
+threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+assert not [name for name in threads if "gloo" in name], "threads of the process group outlive it"
 """
 
 SHARED = {

@@ -330,7 +330,8 @@ def test_events_go_to_the_nearest_target_in_reach(n):
     crowd[0] = False
     here = random.random(n) < 0.8
     x, y, t = random.integers(-3, 83, m), random.integers(-3, 63, m), 10_000 - random.integers(-500, 3000, m)
-    shares = attribute(Events(t, x, y, x * 0), 10_000, dt, sensor, state, half, reach, here, crowd, gate)
+    p = random.integers(0, 2, m)
+    shares = attribute(Events(t, x, y, p), 10_000, dt, sensor, state, half, reach, here, crowd, gate)
     place = state[:, None, :2] - state[:, None, 2:] * ((10_000 - t) / dt)[:, None]
     d = np.stack([x, y], 1) - place  # [n, m, 2]
     inside = (abs(d) < reach[:, None]).all(2) & here[:, None]
@@ -340,6 +341,7 @@ def test_events_go_to_the_nearest_target_in_reach(n):
     assert mine.sum() > 100
     assert 0 < alone.sum() < mine.sum()
     assert shares.events.tolist() == np.bincount(owner[mine], minlength=n).tolist()
+    assert shares.on.tolist() == np.bincount(owner[mine & (p == 1)], minlength=n).tolist()
     assert shares.clear.tolist() == np.bincount(owner[alone], minlength=n).tolist()
     for k in np.flatnonzero(shares.clear > 5):
         own = d[k, alone & (owner == k)]

@@ -20,11 +20,13 @@ SHIFT, MOST = 4, 7  # a tile has 2^4 pixels a side; so many targets are listed f
 class Shares:
     """What the events say of n targets.
 
-    ``events [n]`` counts a target's own, ``clear [n]`` those of them that lie in no other target of its crowd; of these
-    are the mean offsets ``mean [n, 2]`` from the predicted place and the 5 % and 95 % quantiles ``low``, ``high``.
+    ``events [n]`` counts a target's own, ``on [n]`` those of them that are ON, ``clear [n]`` those that lie in no other
+    target of its crowd; of these are the mean offsets ``mean [n, 2]`` from the predicted place and the 5 % and 95 %
+    quantiles ``low``, ``high``.
     """
 
     events: Array
+    on: Array
     clear: Array
     mean: Array
     low: Array
@@ -49,16 +51,22 @@ def attribute(
     ``gate [n, 2]``, ``here [n]`` and ``crowd [n, n]`` describe the targets.
     """
     n = len(state)
-    number, clear = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    number, on, clear = (np.zeros(n, np.int64) for _ in range(3))
     total, counts = np.zeros((n, 2)), np.zeros((n, 2, BINS), np.int64)
-    low, high = np.zeros((n, 2)), np.zeros((n, 2))
     if n and len(events):
-        t, x, y, _ = events.numpy().columns
+        t, x, y, p = events.numpy().columns
         tiles = _tiles(state, reach, here, *sensor)
-        _assign(t, x, y, end_us, dt_us, state, half, reach, here, crowd, gate, tiles, number, clear, total, counts)
-        for share, place in ((0.05, low), (0.95, high)):
-            _quantile(counts, clear, share, reach, place)
-    return Shares(number, clear, total / np.maximum(clear, 1)[:, None], low, high)
+        targets = state, half, reach, here, crowd, gate
+        _assign(t, x, y, p, end_us, dt_us, *targets, tiles, number, on, clear, total, counts)
+    return shares(number, on, clear, total, counts, reach)
+
+
+def shares(number: Array, on: Array, clear: Array, total: Array, counts: Array, reach: Array) -> Shares:
+    """From the sums of offsets ``total [n, 2]`` and their histograms ``counts [n, 2, BINS]`` over -reach..reach."""
+    low, high = np.zeros_like(total), np.zeros_like(total)
+    for share, place in ((0.05, low), (0.95, high)):
+        _quantile(counts, clear, share, reach, place)
+    return Shares(number, on, clear, total / np.maximum(clear, 1)[:, None], low, high)
 
 
 @compiled
@@ -87,6 +95,7 @@ def _assign(
     t: Any,
     x: Any,
     y: Any,
+    p: Any,
     end: int,
     dt: int,
     state: Any,
@@ -97,6 +106,7 @@ def _assign(
     gate: Any,
     tiles: Any,
     number: Any,
+    on: Any,
     clear: Any,
     total: Any,
     counts: Any,
@@ -120,16 +130,17 @@ def _assign(
         age = since / dt
         owner, least, from_x, from_y = n, np.inf, 0.0, 0.0
         for j in range(many):
-            k: Any = np.uint64(tile[j + one]) if listed else np.uint64(j)
-            dx = here_x - (state[k, 0] - state[k, 2] * age)
-            dy = here_y - (state[k, 1] - state[k, 3] * age)
-            if here[k] and abs(dx) < reach[k, 0] and abs(dy) < reach[k, 1]:
-                apart = (dx / half[k, 0]) ** 2 + (dy / half[k, 1]) ** 2
+            m: Any = np.uint64(tile[j + one]) if listed else np.uint64(j)
+            dx = here_x - (state[m, 0] - state[m, 2] * age)
+            dy = here_y - (state[m, 1] - state[m, 3] * age)
+            if here[m] and abs(dx) < reach[m, 0] and abs(dy) < reach[m, 1]:
+                apart = (dx / half[m, 0]) ** 2 + (dy / half[m, 1]) ** 2
                 if apart < least:
-                    owner, least, from_x, from_y = k, apart, dx, dy
+                    owner, least, from_x, from_y = m, apart, dx, dy
         if owner == n:
             continue
         number[owner] += 1
+        on[owner] += p[i] != 0
         alone = True
         if crowded[owner]:
             for k in range(n):

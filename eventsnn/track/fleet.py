@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import fleet_kernels as kernels
 from . import kalman
 from .config import TrackerConfig
 from .records import STATES, Row
@@ -141,17 +142,16 @@ class Fleet:
     @property
     def expired(self) -> Array:
         """True if it has been silent for longer than it is remembered."""
-        c, age = self.config, self.windows(self.config.max_age)
-        short = np.where(self.id > 0, np.minimum(self.hits, age), self.windows(c.tentative, 2))
-        return self.silent > np.where(self.hits > self.windows(c.known), age + self.windows(c.max_rest), short)
+        c = self.config
+        durations = (self.windows(ms, least) for ms, least in ((c.tentative, 2), (c.known, 1), (c.max_rest, 1)))
+        result: Array = kernels.expired(self.id, self.hits, self.silent, self._max_age, *durations)
+        return result
 
     @property
     def crowd(self) -> Array:
         """``[n, n]``: true where the boxes of a target and of another with a number, lately seen, overlap."""
-        apart = np.abs(self.place[:, None] - self.place[None])
-        overlap = (apart < self.half[:, None] + self.half[None]).all(-1)
-        np.fill_diagonal(overlap, False)
-        return overlap & (self.id > 0) & (self.silent == 0)
+        result: Array = kernels.crowd(self.state, self.half, self.id, self.silent)
+        return result
 
     def predict(self, sensor: tuple[int, int]) -> None:
         """Move on by one window; a silent target that is slow waits where it was seen last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ class Mergers:
     """Tells, window by window, which targets have become parts of another one."""
 
     def __init__(self) -> None:
-        self._since: dict[tuple[int, int], tuple[Array, Array, int]] = {}
+        self._since: dict[tuple[int, int], tuple[tuple[float, float], tuple[float, float], int]] = {}
         self._strangers: set[tuple[int, int]] = set()
         self._code = b"", b""
 
@@ -40,21 +41,24 @@ class Mergers:
             left = set(fleet.serial.tolist())
             self._strangers = {pair for pair in self._strangers if left.issuperset(pair)}
         gone: set[int] = set()
-        lasting = fleet.windows(config.merge_after)
+        lasting, serials, places = fleet.windows(config.merge_after), fleet.serial.tolist(), fleet.place.tolist()
         for old, young in np.argwhere(kinds == _TOUCHING).tolist():
-            pair = int(fleet.serial[old]), int(fleet.serial[young])
-            if pair in self._strangers or gone & set(pair):
+            pair, (x, y), (other_x, other_y) = (serials[old], serials[young]), places[old], places[young]
+            if pair in self._strangers or gone.intersection(pair):
                 continue
-            offset = fleet.place[young] - fleet.place[old]
+            offset = other_x - x, other_y - y
+            first, place, lasted = since.get(pair, (offset, (x, y), 0))
+            moved = math.dist((x, y), place)
+            steady = math.dist(offset, first) < max(2.0, 0.2 * moved)
+            self._since[pair] = (first, place, lasted + 1) if steady else (offset, (x, y), 0)
+            if not (steady and moved > 4.0 and lasted >= lasting):
+                continue
             low, high = (end(*side[[old, young]]) for end, side in ((np.minimum, fleet.low), (np.maximum, fleet.high)))
-            first, place, lasted = since.get(pair, (offset, fleet.place[old].copy(), 0))
-            moved = np.hypot(*(fleet.place[old] - place))
-            steady = np.hypot(*(offset - first)) < max(2.0, 0.2 * moved)
-            self._since[pair] = (first, place, lasted + 1) if steady else (offset, fleet.place[old].copy(), 0)
-            if steady and moved > max(4.0, 0.2 * (high - low).max()) and lasted >= lasting:
+            if moved > 0.2 * (high - low).max():
                 fleet.state[old, :2] = (low + high) / 2
                 fleet.half[old] = (high - low) / 2
                 fleet.reach[old] = fleet.gate[old]
+                places[old] = fleet.place[old].tolist()
                 gone.add(pair[1])
         if gone:
             fleet.keep(~np.isin(fleet.serial, list(gone)))

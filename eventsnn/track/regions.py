@@ -12,6 +12,7 @@ and a region is a connected set of cells with z above a bound.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +25,9 @@ from eventsnn.frames import to_frames
 
 from . import region_kernels as kernels
 
-_BLOCK = 8
-_LEAST_VARIANCE = 1e-3
-_MOST_PER_PIXEL = 2  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
+BLOCK = 8
+LEAST_VARIANCE = 1e-3
+MOST_PER_PIXEL = 2  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ class Region:
     @property
     def centre(self) -> NDArray[np.float64]:
         return (self.low + self.high) / 2
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The leaky map at a look: events per cell where nothing moves, and regions, strongest first."""
+
+    background: float
+    regions: Sequence[Region]
 
 
 class RegionDetector:
@@ -77,7 +86,7 @@ class RegionDetector:
             self._smooth_x = line_operators(self.width, [self.scale], device)[0][0]
         else:
             reach = 4 + math.ceil(6 * math.sqrt(self.scale))  # beyond, a tap is under 1e-8
-            self._taps = line_operators(2 * reach + 1, [self.scale])[0][0, reach].numpy()
+            self.taps = line_operators(2 * reach + 1, [self.scale])[0][0, reach].numpy()
             self._seen = np.zeros(self.sensor[::-1], np.uint8)
 
     def reset(self) -> None:
@@ -89,7 +98,7 @@ class RegionDetector:
         height, width = frame.shape[-2:]
         spare = (0, self.width * self.pool - width, 0, self.height * self.pool - height)
         frame = torch.nn.functional.pad(frame.to(self.map).sum(0), spare)
-        frame = frame.clamp(max=_MOST_PER_PIXEL)
+        frame = frame.clamp(max=MOST_PER_PIXEL)
         rows = frame.view(self.height, self.pool, -1).sum(1)  # in two steps, for memory in order
         self.map.mul_(self.decay).add_(rows.view(self.height, self.width, self.pool).sum(2))
 
@@ -99,33 +108,39 @@ class RegionDetector:
             self.add(to_frames(events.to(self.map.device), n_bins=1, sensor=self.sensor)[0])
             return
         _, x, y, _ = events.numpy().columns
-        if not kernels.collect(self.map.numpy(), self.decay, x, y, self._seen, self.pool, _MOST_PER_PIXEL):
+        if not kernels.collect(self.map.numpy(), self.decay, x, y, self._seen, self.pool, MOST_PER_PIXEL):
             raise ValueError(f"events lie outside the {self.sensor[0]}x{self.sensor[1]} sensor; crop them first")
 
     def background(self) -> float:
         """Events per cell of the map where nothing moves: the median over blocks of their means."""
-        block = min(_BLOCK, self.height, self.width)
+        block = min(BLOCK, self.height, self.width)
         if self.map.device.type != "cpu":
             return float(torch.nn.functional.avg_pool2d(self.map[None], block).median())
         return kernels.background(self.map.numpy(), block)
 
     def response(self, mean: float) -> NDArray[np.float32]:
         """z of every cell, ``[H, W]``, where the background is ``mean``."""
-        variance = max(mean / (1 + self.decay), _LEAST_VARIANCE)
+        variance = max(mean / (1 + self.decay), LEAST_VARIANCE)
         factor = math.sqrt(4 * math.pi * self.scale / variance)
         z: NDArray[np.float32]
         if self.map.device.type != "cpu":
             z = (self._smooth_y @ (self.map - mean) @ self._smooth_x * factor).cpu().numpy()
         else:
-            z = kernels.smooth(self.map.numpy(), np.float32(mean), self._taps, np.float32(factor))
+            z = kernels.smooth(self.map.numpy(), np.float32(mean), self.taps, np.float32(factor))
         return z
 
     def find(self, least: float, edge: float = 6.0, mean: float | None = None) -> list[Region]:
         """Regions of z above ``edge`` that reach ``least`` somewhere, strongest first; ``mean`` of the background."""
         z = self.response(self.background() if mean is None else mean)
+        return self.outlined(z, self.map.cpu().numpy(), least, edge)
+
+    def outlined(
+        self, z: NDArray[np.float32], cells: NDArray[np.float32], least: float, edge: float = 6.0
+    ) -> list[Region]:
+        """The same from z ``[H, W]`` and the map ``cells``."""
         if z.max(initial=0.0) < least:
             return []
-        found = kernels.outline(z, self.map.cpu().numpy(), edge, least)
+        found = kernels.outline(z, cells, edge, least)
         corners = found[:, :4] * self.pool + (self.pool - 1) / 2
         return [
             Region(corners[k, :2], corners[k, 2:], int(found[k, 4]), float(found[k, 5]))

@@ -7,9 +7,7 @@ for regions that no target explains.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,21 +15,17 @@ import torch
 from eventsnn.events import Events
 from eventsnn.jit import compiled
 
+from . import fleet_kernels as kernels
 from .attribution import attribute
 from .config import TrackerConfig
 from .fleet import Array, Fleet
 from .identity import Mergers, report
 from .parting import Parting
 from .records import Row
-from .regions import Region, RegionDetector
+from .regions import Region, RegionDetector, Sight
 
-
-@dataclass(frozen=True)
-class Sight:
-    """The leaky map at a look: events per cell where nothing moves, and regions, strongest first."""
-
-    background: float
-    regions: Sequence[Region]
+if TYPE_CHECKING:
+    from .gpu import Part, Watch
 
 
 class Tracker:
@@ -56,7 +50,14 @@ class Tracker:
         self.sensor, self.dt_us, self.config = sensor, dt_us, config or TrackerConfig()
         decay = float(np.exp(-self.config.look_every / self.config.map_time))
         scale = (self.config.min_size / 4) ** 2
-        self.regions = RegionDetector(sensor, scale=scale, decay=decay, device=device)
+        self.regions = RegionDetector(sensor, scale=scale, decay=decay)
+        self.device = torch.device(device)
+        if self.device.type not in ("cpu", "cuda"):
+            raise ValueError(f"the tracker runs on cpu or cuda, not on {device}")
+        if self.device.type == "cuda":
+            from .gpu import Attribution
+
+            self._attribution = Attribution(dt_us, self.device)
         self.reset()
 
     def reset(self) -> None:
@@ -68,10 +69,20 @@ class Tracker:
         self._trail = self.fleet.windows(self.config.trail)
         self._covered = np.full(self.sensor[::-1], -self._trail)
         self._unlooked: list[Events] = []
+        self._watch = self.watch() if self.device.type == "cuda" else None
 
     def update(self, events: Events, end_us: int) -> list[Row]:
         """Rows for the window that ends at ``end_us``."""
-        return self.follow(events, end_us, self.see(events))
+        if self._watch is None:
+            return self.follow(events, end_us, self.see(events))
+        ((part, sight),) = self._watch([events])
+        return self.follow(part, end_us, sight)
+
+    def watch(self, tau: int | None = None) -> Watch:
+        """On a GPU: ``see`` for many windows at once, whose events stay there; ``tau`` is for a background filter."""
+        from .gpu import Watch
+
+        return Watch(self.regions, tau, self.config.look_every, self.config.birth_z, self.device)
 
     def see(self, events: Events) -> Sight | None:
         """What the map shows after these events of the next window; None if it is not looked at in this one."""
@@ -83,7 +94,7 @@ class Tracker:
         background = self.regions.background()
         return Sight(background, self.regions.find(self.config.birth_z, mean=background))
 
-    def follow(self, events: Events, end_us: int, sight: Sight | None) -> list[Row]:
+    def follow(self, events: Events | Part, end_us: int, sight: Sight | None) -> list[Row]:
         """Rows for the window that ends at ``end_us``, with what ``see`` gave for it."""
         self.frame += 1
         self.fleet.predict(self.sensor)
@@ -94,7 +105,7 @@ class Tracker:
             self._look(sight)
         return self._report(end_us)
 
-    def _measure(self, events: Events, end_us: int) -> None:
+    def _measure(self, events: Events | Part, end_us: int) -> None:
         """Correct every target by its events; those in the box of another one, where they overlap, do not say where."""
         fleet, config = self.fleet, self.config
         if not len(fleet):
@@ -102,12 +113,13 @@ class Tracker:
         crowd, gate = fleet.crowd, fleet.gate
         crowded: Array = np.asarray(crowd.any(axis=1))
         targets = fleet.state, fleet.half, fleet.reach, ~fleet.lost, crowd, gate
-        shares = attribute(events, end_us, self.dt_us, self.sensor, *targets)
+        if isinstance(events, Events):
+            shares = attribute(events, end_us, self.dt_us, self.sensor, *targets)
+        else:
+            shares = self._attribution(events, end_us, *targets)
         fleet.events = shares.events
-        chance = self._density * (4 * gate.prod(1))
-        hit = shares.events >= np.maximum(config.least_events, chance + 4 * np.sqrt(chance + 1))
-        fleet.silent = np.where(hit, fleet.silent, fleet.silent + 1)
-        which = np.flatnonzero(hit & (shares.clear >= config.least_events))
+        least = config.least_events
+        which = kernels.hits(shares.events, shares.clear, fleet.half, fleet.silent, least, self._density)
         place = fleet.place[which]
         mean, low, high = (place + part[which] for part in (shares.mean, shares.low, shares.high))
         fleet.correct(which, mean, low, high, shares.clear[which], crowded[which])
@@ -118,19 +130,13 @@ class Tracker:
         self._density = sight.background * (1 - regions.decay) / config.look_every / regions.pool**2
         fleet.reach = fleet.gate
         own: dict[int, list[Region]] = {}
+        low, high = (np.array([getattr(region, side) for region in found]) for side in ("low", "high"))
         if found:
-            margin = (config.min_size / 2 + 0.6 * fleet.size)[:, None]
-            low, high = (np.stack([getattr(region, side) for region in found])[:, None] for side in ("low", "high"))
-            near = ((low < fleet.high + margin) & (high > fleet.low - margin)).all(2) & (fleet.silent == 0)
-            place, half = fleet.place, fleet.half
-            for region, owned in zip(found, near, strict=True):
-                owners = np.flatnonzero(owned)
-                if len(owners) > 1:
-                    inside = (np.abs(region.centre - place[owners]) < half[owners]).all(1)
-                    owners = owners[inside] if inside.sum() == 1 else owners
-                if len(owners) == 1:
-                    own.setdefault(int(owners[0]), []).append(region)
-                elif not len(owners) and self._is_object(region):
+            of = kernels.owners(low, high, fleet.state, fleet.half, fleet.silent, config.min_size)
+            for region, owner in zip(found, of.tolist(), strict=True):
+                if owner >= 0:
+                    own.setdefault(owner, []).append(region)
+                elif owner == -1 and self._is_object(region):
                     fleet.add(region.centre, (region.high - region.low) / 2 * 1.05, self.frame)
         self._widen({k: parts[0] for k, parts in own.items() if len(parts) == 1})  # several may be objects that part
         for k, parts in own.items():

@@ -1,0 +1,73 @@
+"""What ``Fleet`` and ``Tracker`` ask of all targets in every window, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eventsnn.jit import compiled
+
+
+@compiled
+def crowd(state: Any, half: Any, number: Any, silent: Any) -> Any:
+    """``[n, n]``: true where the boxes of a target and of another with a number, lately seen, overlap."""
+    n = len(state)
+    result = np.zeros((n, n), np.bool_)
+    for a in range(n):
+        for b in range(n):
+            if a != b and number[b] > 0 and silent[b] == 0:
+                overlap = abs(state[a, 0] - state[b, 0]) < half[a, 0] + half[b, 0]
+                result[a, b] = overlap and abs(state[a, 1] - state[b, 1]) < half[a, 1] + half[b, 1]
+    return result
+
+
+@compiled
+def expired(number: Any, hits: Any, silent: Any, age: int, tentative: int, known: int, rest: int) -> Any:
+    """``[n]``: true if silent for longer than remembered; all durations in windows."""
+    result = np.zeros(len(hits), np.bool_)
+    for k in range(len(hits)):
+        short = min(hits[k], age) if number[k] > 0 else tentative
+        result[k] = silent[k] > (age + rest if hits[k] > known else short)
+    return result
+
+
+@compiled
+def hits(events: Any, clear: Any, half: Any, silent: Any, least: int, density: float) -> Any:
+    """The targets that have enough events, also clear of others, to be corrected; the others fall ``silent``, in place.
+
+    ``density`` is the number of events per pixel where nothing moves.
+    """
+    found = np.empty(len(events), np.int64)
+    n = 0
+    for k in range(len(events)):
+        chance = density * (4 * ((1.25 * half[k, 0] + 2) * (1.25 * half[k, 1] + 2)))
+        if events[k] >= max(least, chance + 4 * np.sqrt(chance + 1)):
+            if clear[k] >= least:
+                found[n] = k
+                n += 1
+        else:
+            silent[k] += 1
+    return found[:n]
+
+
+@compiled
+def owners(low: Any, high: Any, state: Any, half: Any, silent: Any, least: float) -> Any:
+    """The target that each region ``[m, 2]`` is of: -1 if of none, -2 if of several and in the box of not just one."""
+    result = np.full(len(low), -1)
+    for i in range(len(low)):
+        several, inside = 0, 0
+        owner, within = -1, -1
+        for k in range(len(state)):
+            margin = least / 2 + 0.6 * max(half[k, 0], half[k, 1])
+            near, contains = silent[k] == 0, True
+            for axis in range(2):
+                at, wide = state[k, axis], half[k, axis]
+                near = near and low[i, axis] < at + wide + margin and high[i, axis] > at - wide - margin
+                contains = contains and abs((low[i, axis] + high[i, axis]) / 2 - at) < wide
+            if near:
+                several, owner = several + 1, k
+                if contains:
+                    inside, within = inside + 1, k
+        result[i] = owner if several < 2 else within if inside == 1 else -2
+    return result

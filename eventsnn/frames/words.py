@@ -31,7 +31,7 @@ class Words:
     def __init__(self, values: Tensor, first: Tensor, begin: Tensor, lengths: Tensor, bits: tuple[int, int, int],
                  sensor: tuple[int, int] | None) -> None:  # fmt: skip
         self.values, self.first, self.begin, self.bits, self.sensor = values, first, begin, bits, sensor
-        self.lengths, self._lengths = lengths, lengths.cpu()
+        self._end, self._lengths = begin + lengths, lengths.cpu()
 
     @classmethod
     def of(cls, packed: Packed, device: torch.device | str) -> Self:
@@ -67,7 +67,7 @@ class Words:
 
     def _write(self, events: Any, at: int) -> None:
         place = torch.arange(at, at + len(events), device=self.values.device)
-        owner = torch.searchsorted(self.begin + self.lengths, place, right=True)
+        owner = torch.searchsorted(self._end, place, right=True)
         x, y, _ = self.bits
         t = events.t.long() - self.first[owner]
         p = events.p.long() & 1
@@ -85,25 +85,27 @@ class Words:
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, int | np.integer):
             return self[[int(index)]].events
-        here = torch.arange(len(self))[index] if isinstance(index, slice) else torch.as_tensor(index).long()
-        total, device = int(self._lengths[here.cpu()].sum()), self.values.device
-        here = here.pin_memory() if device.type == "cuda" and not here.is_cuda else here
-        there = here.to(device, non_blocking=True)
-        lengths = self.lengths[there]
+        here = torch.arange(len(self))[index] if isinstance(index, slice) else torch.as_tensor(index).long().cpu()
+        lengths, device = self._lengths[here], self.values.device
         end = lengths.cumsum(0)
-        begin = end - lengths
-        owner = torch.repeat_interleave(lengths, output_size=total)
-        place = torch.arange(total, device=device) + (self.begin[there] - begin)[owner]
-        word, (x, y, span) = self.values[place], self.bits
-        t = (word >> (1 + x + y) & (1 << span) - 1).long() + self.first[there][owner]
-        events = Events(
-            t,
-            (word >> 1 & (1 << x) - 1).to(torch.int16),
-            (word >> (1 + x) & (1 << y) - 1).to(torch.int16),
-            (word & 1).bool(),
-            sensor=self.sensor,
-        )
-        return Packed(events, begin, end, is_sorted=True)
+        total, places = int(lengths.sum()), torch.stack([here, end - lengths, end])
+        if device.type == "cuda":
+            places = places.pin_memory().to(device, non_blocking=True)
+        columns = self._columns(places, total, int(lengths.max()) if len(here) else 0)
+        return Packed(Events(*columns, sensor=self.sensor), places[1], places[2], is_sorted=True)
+
+    def _columns(self, places: Tensor, total: int, longest: int) -> tuple[Tensor, ...]:
+        if places.is_cuda and total:
+            from . import words_gpu
+
+            return words_gpu.columns(self.values, self.first, self.begin, places, total, longest, self.bits)
+        here, begin, end = places
+        owner = torch.repeat_interleave(end - begin, output_size=total)
+        word = self.values[torch.arange(total, device=places.device) + (self.begin[here] - begin)[owner]]
+        x, y, span = self.bits
+        t = (word >> (1 + x + y) & (1 << span) - 1).long() + self.first[here][owner]
+        at = ((word >> shift & (1 << count) - 1).to(torch.int16) for shift, count in ((1, x), (1 + x, y)))
+        return t, *at, (word & 1).to(torch.uint8)
 
     def __repr__(self) -> str:
         size = "sensor unknown" if self.sensor is None else f"{self.sensor[0]}x{self.sensor[1]}"

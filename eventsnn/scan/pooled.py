@@ -42,19 +42,23 @@ def scan_pooled(
     params: Any,
     *,
     pool: str,
+    bias: Tensor | None = None,
     record_states: bool = False,
     backend: str | None = None,
 ) -> tuple[Tensor, Any]:
     """`scan` over `x [T, B, H, W, C]`, and the mean or the max of its outputs over blocks of 2 by 2 pixels.
 
-    `(outputs [T, B, H // 2, W // 2, C], final state)`. The state of pixels that no block has may stay as it was, as
-    nobody sees what they do. Where no kernel does both at once, the outputs of `scan` are pooled.
+    `(outputs [T, B, H // 2, W // 2, C], final state)`. With a `bias` [C] the input is `x + bias`. The state of pixels
+    that no block has may stay as it was, as nobody sees what they do. Where no kernel does both at once, the outputs of
+    `scan` are pooled.
 
     >>> add = lambda x, v, p: (v + x, v + x)
     >>> y, v = scan_pooled(add, torch.arange(4.0).reshape(1, 1, 2, 2, 1), torch.zeros(1, 2, 2, 1), None, pool="mean")
     >>> y.flatten().tolist(), v.flatten().tolist()
     ([1.5], [0.0, 1.0, 2.0, 3.0])
     """
+    if bias is not None:
+        step, params = partial(biased, step=step), (params, bias)
     leaves, form = flatten(state)
     leaves = [leaf.expand(x.shape[1:]) for leaf in leaves]
     states = tuple(unflatten(list(those), form) for those in zip(*map(blocks, leaves), strict=True))
@@ -77,6 +81,11 @@ def blocks(x: Tensor) -> list[Tensor]:
     """The pixels at each place of the blocks, views ``[..., H // 2, W // 2, C]`` of ``[..., H, W, C]``."""
     high, wide = (side // SIZE * SIZE for side in x.shape[-3:-1])
     return [x[..., i:high:SIZE, j:wide:SIZE, :] for i in range(SIZE) for j in range(SIZE)]
+
+
+def biased(x: Any, state: Any, params: Any, *, step: Step) -> tuple[Tensor, Any]:
+    params, bias = params
+    return step(x + bias, state, params)
 
 
 def together(xs: Any, states: Any, params: Any, *, step: Step, pool: str) -> tuple[Tensor, Any]:

@@ -27,6 +27,10 @@ class Conv2d(nn.Conv2d):
         x = input.to(_dtype(input)).contiguous()
         return _Few.apply(x, self.weight, self.bias, self.stride[0], self.padding[0])
 
+    def without_bias(self, input: Tensor) -> Tensor:
+        """The convolution of ``[T, B, C, H, W]``, to which the bias is yet to be added."""
+        return self._conv_forward(input.flatten(0, 1), self.weight, None).unflatten(0, input.shape[:2])
+
     def is_for_few(self, x: Tensor) -> bool:
         """Whether such images go through these kernels."""
         square = all(

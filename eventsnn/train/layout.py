@@ -37,27 +37,40 @@ class Network(SequentialState):
         if x.is_cuda and x.ndim == 5 and not (isinstance(self[0], Conv2d) and self[0].is_for_few(x)):
             x = x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
         states: list[Any] = [None] * len(self) if state is None else list(state)
-        done, children = -1, list(self)
-        for i, child in enumerate(children):
-            if i <= done:
-                continue
-            if isinstance(child, Form) and is_channels_last(x):
-                pool = pool_of(child, children[i + 1]) if i + 1 < len(children) and reset is None else ""
-                over_space = x.permute(0, 1, 3, 4, 2)
-                if pool:
-                    p, done = child._tuple(), i + 1
-                    way = partial(scan_pooled, pool=pool)
-                    y, states[i] = run(child._rule(p), over_space, states[i], p, Matrices(), over_time=True, scan=way)
-                else:
-                    y, states[i] = call(child, over_space, states[i], reset)
+        children: list[Any] = list(self)
+        i = 0
+        while i < len(children):
+            bias, pool = None, ""
+            if reset is None:
+                if leaves_bias(children[i], x) and pool_of(*children[i + 1 : i + 3]):
+                    x, bias, i = children[i].without_bias(x), children[i].bias, i + 1
+                pool = pool_of(*children[i : i + 2])
+            child = children[i]
+            if pool and (bias is not None or is_channels_last(x)):
+                p, way = child._tuple(), partial(scan_pooled, pool=pool, bias=bias)
+                rule, images = child._rule(p), x.permute(0, 1, 3, 4, 2)
+                y, states[i] = run(rule, images, states[i], p, Matrices(), over_time=True, scan=way)
+                x, i = y.permute(0, 1, 4, 2, 3), i + 1  # the pool is done
+            elif isinstance(child, Form) and is_channels_last(x):
+                y, states[i] = call(child, x.permute(0, 1, 3, 4, 2), states[i], reset)
                 x = y.permute(0, 1, 4, 2, 3)
             else:
                 x, states[i] = call(child, x, states[i], reset)
+            i += 1
         return x, states
 
 
-def pool_of(neuron: Form, after: nn.Module) -> str:
+def leaves_bias(layer: nn.Module, x: Tensor) -> bool:
+    """Whether a convolution of these images leaves its bias to the neurons behind it: to add it takes one more pass."""
+    if not isinstance(layer, Conv2d) or layer.bias is None or any(getattr(layer, name) for name in HOOKS):
+        return False
+    return is_channels_last(x) and not layer.is_for_few(x)
+
+
+def pool_of(neuron: nn.Module | None = None, after: nn.Module | None = None) -> str:
     """The pool after a neuron, "mean" or "max", where one kernel can do both and nobody looks between; else ""."""
+    if not isinstance(neuron, Form) or after is None:
+        return ""
     kinds: dict[type[nn.Module], str] = {MeanPool2d: "mean", nn.MaxPool2d: "max"}
     kind = kinds.get(type(after), "")
     plain = neuron.over_time and not (neuron.recurrent or neuron.record_states or "hidden_size" in neuron.__dict__)

@@ -253,3 +253,14 @@ def test_names_never_collide():
     assert len(graph.nodes) == 5
     x = 30 * uniform(6, 1, 2)
     assert torch.equal(from_nir(graph)(x)[0], model(x)[0])
+
+
+def test_a_model_of_cells_is_one_step():
+    cells = seeded(lambda: SequentialState(Conv2d(2, 3, 3), eventsnn.LIFBoxCell(), Flatten(), Linear(27, 2)))
+    x = 20 * uniform(12, 4, 2, 5, 5)
+    torch.testing.assert_close(from_nir(to_nir(cells, (2, 5, 5)))(x)[0], Lift(cells)(x)[0])
+
+
+def test_a_sample_is_no_shape():
+    with pytest.raises(TypeError, match="the shape of one sample at one step"):
+        to_nir(Linear(3, 3), torch.rand(4, 1, 3))

@@ -24,17 +24,21 @@ def to_nir(model: nn.Module, input_shape: int | Sequence[int], path: Any = None)
     IAF, LI, LIBox, LIF and LIFBox in all forms, with weights and recurrence, Linear, Conv1d, Conv2d, LConv2d,
     AvgPool2d, sum pooling (`AvgPool2d(..., divisor_override=1)`, `LPPool2d(1, ...)`) and Flatten, in SequentialState,
     torch's Sequential, Lift and RecurrentSequential; Dropout and Identity are left out. Time constants are in seconds;
-    a cell becomes the same node as its layer, and feedback takes one step. Nodes carry dt in their metadata. The
+    a cell becomes the same node as its layer, and feedback takes one step. A model whose neurons are all cells, outside
+    of Lift, is one step: its batch is the first axis, as for `Flatten(1)`. Nodes carry dt in their metadata. The
     surrogate gradient and the initial state are not part of NIR.
 
     Raises ValueError that names what NIR cannot express, ImportError without the package nir (extra `eventsnn[nir]`).
     """
+    if isinstance(input_shape, Tensor):
+        raise TypeError("input_shape is the shape of one sample at one step, such as (2, 34, 34), and not a tensor")
     writer = _Writer(nir_package(), model)
     shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
-    last, x = writer.module("model", model, "input", torch.zeros(1, 1, *shape, dtype=writer.dtype))
+    zeros = torch.zeros(*[1] * writer.lead, *shape, dtype=writer.dtype)
+    last, x = writer.module("model", model, "input", zeros)
     nir = writer.nir
     writer.nodes = {"input": nir.Input({"input": np.array(shape)})} | writer.nodes
-    writer.nodes["output"] = nir.Output({"output": np.array(x.shape[2:])})
+    writer.nodes["output"] = nir.Output({"output": np.array(x.shape[writer.lead :])})
     graph = nir.NIRGraph(writer.nodes, [*writer.edges, (last, "output")])
     if path is not None:
         nir.write(path, graph)
@@ -48,7 +52,9 @@ class _Writer:
         self.nir = nir
         self.nodes: dict[str, Any] = {}
         self.edges: list[tuple[str, str]] = []
-        self.lead = 2  # axes before those that NIR knows: time and batch, inside of Lift only batch
+        forms = [module for module in model.modules() if isinstance(module, (Form, Lift))]
+        one_step = bool(forms) and not any(isinstance(form, Lift) or form.over_time for form in forms)
+        self.lead = 1 if one_step else 2  # axes before those that NIR knows: time and batch; in a step only batch
         parameter: Tensor | None = next(model.parameters(), None)
         self.dtype = torch.get_default_dtype() if parameter is None else parameter.dtype
 

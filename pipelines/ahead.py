@@ -35,16 +35,20 @@ def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
     >>> sum(batches_ahead(range(100), 8), [])[::30]
     [0, 30, 60, 90]
     """
-    ready: queue.Queue[Any] = queue.Queue(count)
+    ready: queue.SimpleQueue[Any] = queue.SimpleQueue()  # the quickest there is; free places are counted by another
+    places: queue.SimpleQueue[None] = queue.SimpleQueue()
+    for _ in range(count):
+        places.put(None)
     done = threading.Event()
 
     def put(item: Any) -> bool:
         while not done.is_set():
             try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
+                places.get(timeout=0.1)
+            except queue.Empty:
                 continue
+            ready.put(item)
+            return True
         return False
 
     def read() -> None:
@@ -68,6 +72,7 @@ def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
             batch: list[Any] = []
             while len(batch) < count and (not batch or not ready.empty()):
                 item, error = ready.get()
+                places.put(None)
                 if item is _END:
                     break
                 batch.append(item)

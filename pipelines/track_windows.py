@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ def seen(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: 
     """
     cut = _cut(chunks, tracker, start_us)
     if isinstance(tracker, Tracker) and tracker.device.type == "cuda":
-        return iter(read_ahead(_watched(batches_ahead(cut, _BATCH), tracker), _BATCH))
+        return chain.from_iterable(read_ahead(_watched(batches_ahead(cut, _BATCH), tracker)))
     clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us, late="hold")
 
     def cleaned(window: Window) -> None:
@@ -66,7 +66,7 @@ def _after(step: Callable[[Window], None], items: Iterable[Window]) -> Iterator[
         yield window
 
 
-def _watched(batches: Iterable[list[Window]], tracker: Tracker) -> Iterator[Window]:
+def _watched(batches: Iterable[list[Window]], tracker: Tracker) -> Iterator[list[Window]]:
     watch = tracker.watch(tau=2 * tracker.dt_us)
     for batch in batches:
         since = time.perf_counter()
@@ -74,7 +74,7 @@ def _watched(batches: Iterable[list[Window]], tracker: Tracker) -> Iterator[Wind
         spent = time.perf_counter() - since
         for window, (part, sight) in zip(batch, found, strict=True):
             window.clean, window.sight, window.spent = part, sight, spent
-            yield window
+        yield batch
 
 
 def _cut(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: int) -> Iterator[Window]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from eventsnn.jit import compiled
+from eventsnn.jit import brief
 
 
-@compiled
+@brief
 def crowd(state: Any, half: Any, number: Any, silent: Any) -> Any:
     """``[n, n]``: true where the boxes of a target and of another with a number, lately seen, overlap."""
     n = len(state)
@@ -22,7 +22,7 @@ def crowd(state: Any, half: Any, number: Any, silent: Any) -> Any:
     return result
 
 
-@compiled
+@brief
 def expired(number: Any, hits: Any, silent: Any, age: int, tentative: int, known: int, rest: int) -> Any:
     """``[n]``: true if silent for longer than remembered; all durations in windows."""
     result = np.zeros(len(hits), np.bool_)
@@ -32,7 +32,7 @@ def expired(number: Any, hits: Any, silent: Any, age: int, tentative: int, known
     return result
 
 
-@compiled
+@brief
 def hits(events: Any, clear: Any, half: Any, silent: Any, least: int, density: float) -> Any:
     """The targets that have enough events, also clear of others, to be corrected; the others fall ``silent``, in place.
 
@@ -51,7 +51,7 @@ def hits(events: Any, clear: Any, half: Any, silent: Any, least: int, density: f
     return found[:n]
 
 
-@compiled
+@brief
 def owners(low: Any, high: Any, state: Any, half: Any, silent: Any, least: float) -> Any:
     """The target that each region ``[m, 2]`` is of: -1 if of none, -2 if of several and in the box of not just one."""
     result = np.full(len(low), -1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ import triton
 
 from eventsnn.events import Events
 from eventsnn.filters.filter import NEVER
+from eventsnn.jit import brief
 
 from . import gpu_kernels as kernels
 from .attribution import BINS, Array, Shares, shares
@@ -22,18 +24,17 @@ from .regions import BLOCK as SIDE
 from .regions import LEAST_VARIANCE, MOST_PER_PIXEL, RegionDetector, Sight
 
 _BLOCK = 256
+_PROGRAMS = 132
 _UNFUSED = {"enable_fp_fusion": False}
 
 
 @dataclass(frozen=True)
 class Part:
-    """Events ``first`` to ``last`` of columns on a GPU, those of one window; ``keep`` marks what is no background."""
+    """Events ``first`` to ``last`` of columns on a GPU, those of one window."""
 
-    t: torch.Tensor
-    x: torch.Tensor
-    y: torch.Tensor
-    p: torch.Tensor
-    keep: torch.Tensor
+    columns: tuple[torch.Tensor, ...]
+    """``t, x, y, p`` and ``keep``, which marks what is no background, and where they lie."""
+    pointers: tuple[int, ...]
     first: int
     last: int
 
@@ -71,16 +72,16 @@ class Watch:
         looked = [(self._windows + k + 1) % self.every == 0 for k in range(len(windows))]
         self._windows += len(windows)
         with torch.cuda.stream(self._stream):
-            part = self._judged(events, ends[looked])
+            columns = self._judged(events, ends[looked])
             sights = iter(self._looked(sum(looked)))
         firsts = [0, *ends[:-1].tolist()]
-        columns = part.t, part.x, part.y, part.p, part.keep
+        pointers = tuple(column.data_ptr() for column in columns)
         return [
-            (Part(*columns, first, last), next(sights) if look else None)
+            (Part(columns, pointers, first, last), next(sights) if look else None)
             for first, last, look in zip(firsts, ends.tolist(), looked, strict=True)
         ]
 
-    def _judged(self, events: Events, edges: Array) -> Part:
+    def _judged(self, events: Events, edges: Array) -> tuple[torch.Tensor, ...]:
         """The events on the device with what is kept of them, which is counted for each look."""
         regions, n, looks = self.regions, len(events), len(edges)
         width, height = regions.sensor
@@ -110,7 +111,7 @@ class Watch:
             )  # fmt: skip
             if self.tau is not None:
                 kernels.remember[grid](clock, order, pixel, self._latest, n, _BLOCK)
-        return Part(t, x, y, p, keep, 0, n)
+        return t, x, y, p, keep
 
     def _uploaded(self, events: Events, edges: Array) -> list[torch.Tensor]:
         """The columns, and the ``edges``, in one transfer."""
@@ -182,36 +183,74 @@ class Watch:
 
 
 class Attribution:
-    """``attribution(part, end_us, ...)`` as ``attribute``, for events on the device."""
+    """``attribution(part, end_us, ...)`` as ``attribute``, for events on the device: one launch, one wait."""
 
     def __init__(self, dt_us: int, device: torch.device) -> None:
         self._dt = torch.tensor(float(dt_us), dtype=torch.float64, device=device)
-        self._device, self._room = device, 0
+        self._stream = torch.cuda.Stream(device)
+        self._room = 0
 
     def __call__(
         self, part: Part, end_us: int, state: Array, half: Array, reach: Array, here: Array, crowd: Array, gate: Array
     ) -> Shares:
-        n, width = len(state), 12 + len(state)
+        n = len(state)
         if n > self._room:
-            self._room = 2 * n
-            self._staged = torch.empty(self._room * (12 + self._room), dtype=torch.float64, pin_memory=True)
-            self._result = torch.zeros(self._room * (5 + 2 * BINS), dtype=torch.int64, device=self._device)
-            self._told = torch.empty(self._room * (5 + 2 * BINS), dtype=torch.int64, pin_memory=True)
-        targets = self._staged.numpy()[: n * width].reshape(n, width)
-        places = 0, 4, 6, 8, 9, 12
-        for at, column in zip(places, (state, half, reach, here[:, None], gate, crowd), strict=True):
-            targets[:, at : at + column.shape[1]] = column
-        there = self._staged[: n * width].to(self._device, non_blocking=True)
-        size = n * (5 + 2 * BINS)
-        result, told = self._result[:size], self._told[:size]
-        grid = (max(1, triton.cdiv(len(part), _BLOCK)),)
-        kernels.assign[grid](
-            part.t, part.x, part.y, part.p, part.keep, part.first, part.last, end_us, self._dt, there, result, n, width,
-            BINS, bool(crowd.any()), _BLOCK, **_UNFUSED,
-        )  # fmt: skip
-        told.copy_(result, non_blocking=True)
-        result.zero_()
-        torch.cuda.current_stream(self._device).synchronize()
-        found = told.numpy().reshape(n, -1)
-        events, on, clear = found[:, :3].T.copy()
-        return shares(events, on, clear, found[:, 3:5] / 2.0**32, found[:, 5:].reshape(n, 2, BINS), reach)
+            with torch.cuda.stream(self._stream):
+                self._prepare(max(16, 2 * n))
+        tell(
+            self._staged,
+            self._room,
+            (*part.pointers, part.first, part.last, end_us),
+            state,
+            half,
+            reach,
+            here,
+            crowd,
+            gate,
+        )
+        with torch.cuda.stream(self._stream):
+            self._graph.replay()
+        self._stream.synchronize()
+        found = self._found[:n]
+        number, on, clear = found[:, 0].copy(), found[:, 1].copy(), found[:, 2].copy()
+        return shares(number, on, clear, found[:, 3:5] * 2.0**-32, found[:, 5:].reshape(n, 2, BINS), reach)
+
+    def _prepare(self, room: int) -> None:
+        """Record what is done for up to so many targets: they go up, a launch, what it found comes back."""
+        device, self._room = self._stream.device, room
+        staged = torch.zeros(10 + room * (11 + room), dtype=torch.float64, pin_memory=True)
+        there = staged.to(device)
+        result = torch.zeros(room, 5 + 2 * BINS, dtype=torch.int64, device=device)
+        found = torch.zeros(room, 5 + 2 * BINS, dtype=torch.int64, pin_memory=True)
+
+        def work() -> None:
+            there.copy_(staged, non_blocking=True)
+            kernels.assign[(_PROGRAMS,)](there, self._dt, result, 11 + room, BINS, _BLOCK, **_UNFUSED)
+            found.copy_(result, non_blocking=True)
+            result.zero_()
+
+        work()
+        self._stream.synchronize()
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+            work()
+        self._kept = there, result, staged, found
+        self._staged, self._found = staged.numpy(), found.numpy()
+
+
+@brief
+def tell(
+    into: Any, room: int, events: Any, state: Any, half: Any, reach: Any, here: Any, crowd: Any, gate: Any
+) -> None:
+    """Write for ``gpu_kernels.assign`` where the events are and what the targets are like."""
+    n, crowded = len(state), False
+    for k in range(n):
+        one = into[10 + k * (11 + room) :]
+        one[:4], one[4:6], one[6:8], one[8], one[9:11] = state[k], half[k], reach[k], here[k], gate[k]
+        for j in range(n):
+            one[11 + j] = crowd[k, j]
+            crowded |= crowd[k, j]
+    header = into[:10].view(np.int64)
+    for k in range(8):
+        header[k] = events[k]
+    header[8], header[9] = n, crowded

@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n"])
 def locate(xs, ys, pixel, fault, n, width, height, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """The pixel of each event; a last one, and a fault, for those off the sensor."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -20,7 +20,7 @@ def locate(xs, ys, pixel, fault, n, width, height, BLOCK: tl.constexpr):  # type
     tl.atomic_or(fault, tl.max(off.to(tl.int32), 0), sem="relaxed")
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n"])
 def runs(pixel, start, stop, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """Where the events of each pixel begin and end among those sorted by ``pixel``."""
     s = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -32,7 +32,7 @@ def runs(pixel, start, stop, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped
     tl.store(stop + here, s + 1, live & (here != after))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n", "steps", "looks", "tau"])
 def judge(
     clock, xs, ys, order, start, stop, latest, keep, edges, seen, counts, n, steps, looks, tau, width, height, columns,
     cells, pool, most, FILTER: tl.constexpr, BLOCK: tl.constexpr,
@@ -78,7 +78,7 @@ def judge(
     tl.atomic_add(counts + look * cells + cell, 1, kept & (old < most), sem="relaxed")
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n"])
 def remember(clock, order, pixel, latest, n, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """The time of each pixel's last event."""
     s = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -90,7 +90,7 @@ def remember(clock, order, pixel, latest, n, BLOCK: tl.constexpr):  # type: igno
     tl.store(latest + here, t, ends)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["looks"])
 def fade(state, counts, maps, decay, looks, cells, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """The leaky map after each look."""
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -138,55 +138,62 @@ def smooth(source, into, taps, mean, factor, rows, columns, r, step, DOWN: tl.co
 
 
 @triton.jit
-def assign(
-    ts, xs, ys, ps, keep, first, last, end, dt, targets, result, n, fields, bins, CROWDED: tl.constexpr,
-    BLOCK: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Each kept event to its target; see ``attribution``. ``targets [n, 12 + n]`` are the columns of the targets.
+def assign(told, dt, result, fields, bins, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Each kept event to its target; see ``attribution``. ``told`` is what ``gpu.tell`` wrote.
 
     ``result [n, 5 + 2 bins]``: events, those that are ON, those clear of others, their offsets in 2^-32 px, histograms.
     """
-    i = first + tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    live = i < last
-    live = live & (tl.load(keep + i, live, other=0) != 0)
-    x = tl.load(xs + i, live, other=0).to(tl.float64)
-    y = tl.load(ys + i, live, other=0).to(tl.float64)
-    age = (end - tl.load(ts + i, live, other=0)).to(tl.float64) / tl.load(dt)
-    owner = tl.full([BLOCK], -1, tl.int32)
-    least = tl.full([BLOCK], float("inf"), tl.float64)
-    from_x, from_y = tl.zeros([BLOCK], tl.float64), tl.zeros([BLOCK], tl.float64)
-    for k in range(n):
-        one = targets + k * fields
-        dx = x - (tl.load(one) - tl.load(one + 2) * age)
-        dy = y - (tl.load(one + 1) - tl.load(one + 3) * age)
-        a, b = dx / tl.load(one + 4), dy / tl.load(one + 5)
-        apart = a * a + b * b
-        reached = live & (tl.load(one + 8) > 0) & (tl.abs(dx) < tl.load(one + 6)) & (tl.abs(dy) < tl.load(one + 7))
-        nearer = reached & (apart < least)
-        owner, least = tl.where(nearer, k, owner), tl.where(nearer, apart, least)
-        from_x, from_y = tl.where(nearer, dx, from_x), tl.where(nearer, dy, from_y)
-    mine = owner >= 0
-    own = tl.where(mine, owner, 0)
-    alone = mine
-    if CROWDED:
+    header = told.to(tl.pointer_type(tl.int64))
+    ts = tl.load(header).to(tl.pointer_type(tl.int64))
+    xs = tl.load(header + 1).to(tl.pointer_type(tl.int16))
+    ys = tl.load(header + 2).to(tl.pointer_type(tl.int16))
+    ps = tl.load(header + 3).to(tl.pointer_type(tl.uint8))
+    keep = tl.load(header + 4).to(tl.pointer_type(tl.int8))
+    first, last, end = tl.load(header + 5), tl.load(header + 6), tl.load(header + 7)
+    n, crowded = tl.load(header + 8).to(tl.int32), tl.load(header + 9)
+    targets = told + 10
+    for at in range(first + tl.program_id(0) * BLOCK, last, tl.num_programs(0) * BLOCK):
+        i = at + tl.arange(0, BLOCK)
+        live = i < last
+        live = live & (tl.load(keep + i, live, other=0) != 0)
+        x = tl.load(xs + i, live, other=0).to(tl.float64)
+        y = tl.load(ys + i, live, other=0).to(tl.float64)
+        age = (end - tl.load(ts + i, live, other=0)).to(tl.float64) / tl.load(dt)
+        owner = tl.full([BLOCK], -1, tl.int32)
+        least = tl.full([BLOCK], float("inf"), tl.float64)
+        from_x, from_y = tl.zeros([BLOCK], tl.float64), tl.zeros([BLOCK], tl.float64)
         for k in range(n):
             one = targets + k * fields
-            near = tl.load(targets + own * fields + 12 + k, mine, other=0.0) > 0
             dx = x - (tl.load(one) - tl.load(one + 2) * age)
             dy = y - (tl.load(one + 1) - tl.load(one + 3) * age)
-            gated = (tl.abs(dx) <= tl.load(one + 9)) & (tl.abs(dy) <= tl.load(one + 10))
-            alone = alone & ((near & gated) == 0)
-    into = result + own * (5 + 2 * bins)
-    on = tl.load(ps + i, mine, other=0) != 0
-    unit = tl.full([BLOCK], 1, tl.int64)
-    tl.atomic_add(into, unit, mine, sem="relaxed")
-    tl.atomic_add(into + 1, unit, mine & on, sem="relaxed")
-    tl.atomic_add(into + 2, unit, alone, sem="relaxed")
-    reach_x = tl.load(targets + own * fields + 6, alone, other=1.0)
-    reach_y = tl.load(targets + own * fields + 7, alone, other=1.0)
-    tl.atomic_add(into + 3, (from_x * 4294967296.0).to(tl.int64), alone, sem="relaxed")
-    tl.atomic_add(into + 4, (from_y * 4294967296.0).to(tl.int64), alone, sem="relaxed")
-    at_x = ((from_x / reach_x + 1) / 2 * bins).to(tl.int32)
-    at_y = ((from_y / reach_y + 1) / 2 * bins).to(tl.int32)
-    tl.atomic_add(into + 5 + at_x, unit, alone, sem="relaxed")
-    tl.atomic_add(into + 5 + bins + at_y, unit, alone, sem="relaxed")
+            a, b = dx / tl.load(one + 4), dy / tl.load(one + 5)
+            apart = a * a + b * b
+            reached = live & (tl.load(one + 8) > 0) & (tl.abs(dx) < tl.load(one + 6)) & (tl.abs(dy) < tl.load(one + 7))
+            nearer = reached & (apart < least)
+            owner, least = tl.where(nearer, k, owner), tl.where(nearer, apart, least)
+            from_x, from_y = tl.where(nearer, dx, from_x), tl.where(nearer, dy, from_y)
+        mine = owner >= 0
+        own = tl.where(mine, owner, 0)
+        alone = mine
+        if crowded != 0:
+            for k in range(n):
+                one = targets + k * fields
+                near = tl.load(targets + own * fields + 11 + k, mine, other=0.0) > 0
+                dx = x - (tl.load(one) - tl.load(one + 2) * age)
+                dy = y - (tl.load(one + 1) - tl.load(one + 3) * age)
+                gated = (tl.abs(dx) <= tl.load(one + 9)) & (tl.abs(dy) <= tl.load(one + 10))
+                alone = alone & ((near & gated) == 0)
+        into = result + own * (5 + 2 * bins)
+        on = tl.load(ps + i, mine, other=0) != 0
+        unit = tl.full([BLOCK], 1, tl.int64)
+        tl.atomic_add(into, unit, mine, sem="relaxed")
+        tl.atomic_add(into + 1, unit, mine & on, sem="relaxed")
+        tl.atomic_add(into + 2, unit, alone, sem="relaxed")
+        reach_x = tl.load(targets + own * fields + 6, alone, other=1.0)
+        reach_y = tl.load(targets + own * fields + 7, alone, other=1.0)
+        tl.atomic_add(into + 3, (from_x * 4294967296.0).to(tl.int64), alone, sem="relaxed")
+        tl.atomic_add(into + 4, (from_y * 4294967296.0).to(tl.int64), alone, sem="relaxed")
+        at_x = ((from_x / reach_x + 1) / 2 * bins).to(tl.int32)
+        at_y = ((from_y / reach_y + 1) / 2 * bins).to(tl.int32)
+        tl.atomic_add(into + 5 + at_x, unit, alone, sem="relaxed")
+        tl.atomic_add(into + 5 + bins + at_y, unit, alone, sem="relaxed")

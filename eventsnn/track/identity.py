@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eventsnn.jit import compiled
+from eventsnn.jit import brief
 
 from .fleet import Array, Fleet
 from .records import Row
@@ -64,7 +64,7 @@ class Mergers:
             fleet.keep(~np.isin(fleet.serial, list(gone)))
 
 
-@compiled
+@brief
 def _pairs(state: Any, half: Any, number: Any, line: Any, silent: Any, least: float, largest: float) -> Any:
     """``[n, n]``, for a < b both seen in this window: touching within the largest size, or both known and apart."""
     n = len(state)

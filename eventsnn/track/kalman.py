@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eventsnn.jit import compiled
+from eventsnn.jit import brief
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ def update(state: Array, covariance: Array, measured: Array, noise: float | Arra
     return state, covariance
 
 
-@compiled
+@brief
 def _one_predict(state: Any, covariance: Any, dt: float, q: float) -> None:
     for i in range(2):
         state[i] += dt * state[i + 2]
@@ -55,7 +55,7 @@ def _one_predict(state: Any, covariance: Any, dt: float, q: float) -> None:
         covariance[i + 2, i + 2] += q * dt
 
 
-@compiled
+@brief
 def _one_distance(state: Any, covariance: Any, x: float, y: float, variance: float) -> float:
     a, b, c = covariance[0, 0] + variance, covariance[0, 1], covariance[1, 1] + variance
     x, y = x - state[0], y - state[1]
@@ -63,7 +63,7 @@ def _one_distance(state: Any, covariance: Any, x: float, y: float, variance: flo
     return squared
 
 
-@compiled
+@brief
 def _one_update(state: Any, covariance: Any, x: float, y: float, variance: float) -> None:
     a, b, c = covariance[0, 0] + variance, covariance[0, 1], covariance[1, 1] + variance
     x, y, det = x - state[0], y - state[1], a * c - b * b
@@ -81,13 +81,13 @@ def _one_update(state: Any, covariance: Any, x: float, y: float, variance: float
             covariance[i, j] = rest[i, j] - rest[i, 0] * gain[j, 0] - rest[i, 1] * gain[j, 1] + spread
 
 
-@compiled
+@brief
 def _predict(state: Any, covariance: Any, dt: float, q: Any) -> None:
     for k in range(len(state)):
         _one_predict(state[k], covariance[k], dt, q[k])
 
 
-@compiled
+@brief
 def _distance(state: Any, covariance: Any, measured: Any, noise: Any) -> Any:
     squared = np.empty(len(state))
     for k in range(len(state)):
@@ -95,13 +95,13 @@ def _distance(state: Any, covariance: Any, measured: Any, noise: Any) -> Any:
     return squared
 
 
-@compiled
+@brief
 def _update(state: Any, covariance: Any, measured: Any, noise: Any) -> None:
     for k in range(len(state)):
         _one_update(state[k], covariance[k], measured[k, 0], measured[k, 1], noise[k] ** 2)
 
 
-@compiled
+@brief
 def move(
     state: Any, covariance: Any, half: Any, seen: Any, silent: Any, lost: Any, sensor: Any, age: int, q: Any
 ) -> None:
@@ -124,7 +124,7 @@ def move(
             _one_predict(state[k], covariance[k], 1.0, q[0] + q[1] * speed**3 / (2 * size))
 
 
-@compiled
+@brief
 def correct(
     state: Any,
     covariance: Any,

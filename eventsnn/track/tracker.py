@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from eventsnn.events import Events
-from eventsnn.jit import compiled
+from eventsnn.jit import brief
 
 from . import fleet_kernels as kernels
 from .attribution import attribute
@@ -187,7 +187,7 @@ def _pixels(low: Array, high: Array) -> tuple[slice, slice]:
     return slice(y0, y1), slice(x0, x1)
 
 
-@compiled
+@brief
 def _stamp(covered: Any, state: Any, half: Any, silent: Any, frame: int) -> None:
     """Note on the pixels of each target that was seen just now in which frame that was."""
     for k in range(len(state)):

@@ -13,16 +13,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import signal
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from io import StringIO
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +49,6 @@ def interrupted_once_there_is(path: Path) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def packed(name: str, settings: tuple[str, ...]) -> None:
-    """Generate the splits of a recipe's dataset."""
-    recipe = classify.recipe_of(name, settings)
-    for part in classify.parts_of(recipe.dataset):
-        classify.cached(classify.split_of(recipe.dataset, Path(), part, generated=classify.generated_for(recipe)))
 
 
 def walked(name: str, settings: tuple[str, ...], device: str, folder: Path) -> dict[str, Any]:
@@ -118,8 +108,6 @@ def main() -> None:
     a = parser.parse_args()
     names = a.recipes or sorted(path.stem for path in classify.RECIPES.glob("*.toml"))
     settings, results = (f"epochs={a.epochs}", *a.set), []
-    with ProcessPoolExecutor(min(len(names), os.cpu_count() or 1), get_context("spawn")) as pool:
-        list(pool.map(packed, names, [settings] * len(names)))
     print(f"{device_name(torch.device(a.device))}, PyTorch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +76,7 @@ def _export(net, shape, path: Path) -> None:  # type: ignore[no-untyped-def]
 
     try:
         with whole(path) as part:
-            to_nir(without_norms(net).cpu(), shape, part)
+            to_nir(without_norms(copy.deepcopy(net)).cpu(), shape, part)
     except ImportError as error:
         raise ValueError(str(error)) from None
     print(f"NIR graph in {path}")

@@ -9,15 +9,15 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO
 
-from eventsnn.io.atomic import whole
-
 Entry = dict[str, Any]
 
 
+@cache
 def versions() -> dict[str, str]:
     """What the results were made with."""
     return {"python": platform.python_version()} | {name: version(name) for name in ("eventsnn", "numpy", "torch")}
@@ -45,11 +45,19 @@ def entries(out: Path) -> list[Entry]:
 
 
 def write(out: Path, entry: Entry) -> None:
-    """Put the entry in its place, whole."""
+    """Put the entry in its place, whole; the results that it tells of are on the disk.
+
+    It need not be there itself if the machine fails: a recording without an entry that can be read is done again.
+    """
     target = place(out, entry["name"])
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole(target) as path:
-        path.write_text(json.dumps(entry))
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(entry))
+        os.replace(part, target)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def identity(path: Path) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def locked(out: Path, name: str) -> Iterator[TextIO]:
     """The log of a recording, open to be added to, by one process at a time on all machines that share the folder."""
     target = out / "logs" / f"{name}.log"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("a") as log:
+    with target.open("a+") as log:
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import shutil
 import time
 import traceback
@@ -63,8 +64,9 @@ def _attempt(plan: Plan, job: Input, tell: Callable[[int], None], device: str, l
         reason = manifest.reason_to_do(manifest.read(plan.out, job.name), job.path, plan.out, plan.digest)
         if not reason:
             return Outcome(job, "skipped")
+        if _cut_short(log):
+            _clear(plan, job)
         _note(log, f"{job.path}: {reason}; {plan.chain}")
-        _clear(plan, job)
         entry["input"] = manifest.identity(job.path)
         paths = running.run(plan.chain, job.path, plan.out, job.name, device, watch)
         if manifest.changed(entry["input"]):
@@ -95,6 +97,13 @@ def _within(timeout: float | None, tell: Callable[[int], None]) -> Callable[[int
 def overdue(timeout: float | None) -> str:
     """What is said of a recording that takes too long."""
     return f"it took longer than the timeout of {timeout:g} s"
+
+
+def _cut_short(log: TextIO) -> bool:
+    """True if the last that the log tells is not the end of an attempt."""
+    log.seek(0)
+    lines = log.read().splitlines()
+    return bool(lines) and not re.match(r"\S+ \S+ (done|failed) in ", lines[-1])
 
 
 def _clear(plan: Plan, job: Input) -> None:

@@ -29,9 +29,9 @@ _LOOK = {
 }
 
 
-def in_order(folder: str) -> Any:
-    """The place of an example among the others, by its file; an example that has none is an error."""
-    return lambda file: ORDER.index(file.removesuffix(".py"))
+def in_order(file: str) -> int:
+    """The place of an example among the others; one that is not named above is an error."""
+    return ORDER.index(file.removesuffix(".py"))
 
 
 def set_look(gallery: Any, example: Any) -> None:

@@ -64,10 +64,13 @@ def as_markdown(app: Sphinx, what: str, name: str, thing: Any, options: Any, lin
     """Docstrings as Markdown; those of a neuron's classes without the equations, which stand once on its page."""
     if hasattr(thing, "model") and lines:
         del lines[1:]
-    if lines and lines[0].startswith("Alias for field number"):
-        lines[:] = []
     if lines:
         lines[:] = [".. markdown::", "", *("   " + line for line in fenced(lines)), ""]
+
+
+def is_field(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """Fields of named tuples stand in the signature, so they are left out below it."""
+    return True if str(getattr(thing, "__doc__", "")).startswith("Alias for field number") else None
 
 
 def with_named_parameters(
@@ -86,5 +89,6 @@ def with_named_parameters(
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("markdown", Markdown)
     app.connect("autodoc-process-docstring", as_markdown, priority=900)
+    app.connect("autodoc-skip-member", is_field)
     app.connect("autodoc-process-signature", with_named_parameters)
     return {"parallel_read_safe": True}

@@ -10,6 +10,8 @@ import importlib
 import inspect
 import io
 import sys
+import textwrap
+import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,8 +66,15 @@ def names_of(module: Any) -> list[str]:
     return list(getattr(module, "__all__", None) or [name for name in own if not name.startswith("_")])
 
 
+def is_data(thing: Any) -> bool:
+    """True for constants and names of types."""
+    return not (callable(thing) or inspect.ismodule(thing)) or isinstance(thing, types.GenericAlias)
+
+
 def summary(thing: Any) -> str:
-    """The first paragraph of a docstring, as reStructuredText."""
+    """The first paragraph of a docstring, as reStructuredText; of a constant, its value or its keys."""
+    if is_data(thing):
+        return f"``{textwrap.shorten(', '.join(thing) if isinstance(thing, dict) else repr(thing), 150)}``"
     text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
     return text.replace("``", "`").replace("`", "``").replace("*", r"\*").replace("|", r"\|")
 
@@ -86,29 +95,28 @@ def table(rows: Iterable[tuple[str, str]]) -> str:
     return f".. list-table::\n   :widths: auto\n   :class: names\n\n{body}\n" if body else ""
 
 
-def toctree(pages: Iterable[str], caption: str = "") -> str:
-    """Links to pages: under a caption, or only in the sidebar."""
-    option = f":caption: {caption}" if caption else ":hidden:"
-    return f".. toctree::\n   {option}\n\n" + "".join(f"   {page}\n" for page in pages) + "\n"
+def toctree(pages: Iterable[str]) -> str:
+    """Links to pages in the sidebar."""
+    return ".. toctree::\n   :hidden:\n\n" + "".join(f"   {page}\n" for page in pages) + "\n"
 
 
 def described(path: str) -> str:
     """The directive that describes a thing."""
     room, _, name = path.rpartition(".")
     thing = getattr(importlib.import_module(room), name)
+    if is_data(thing):
+        return f".. py:data:: {path}\n\n   {summary(thing)}\n\n"
     if inspect.isclass(thing):
-        options = "" if issubclass(thing, ModelForm) else "   :members:\n   :special-members: __call__, __getitem__\n"
+        plain = issubclass(thing, ModelForm) or hasattr(thing, "broadcast")  # all neurons, and all states, are alike
+        options = "" if plain else "   :members:\n   :special-members: __call__, __getitem__\n"
         if hasattr(thing, "__dataclass_fields__"):
             options += "   :undoc-members:\n"
         return f".. autoclass:: {path}\n{options}\n"
-    if callable(thing):
-        return f".. autofunction:: {path}\n\n"
-    return f".. autodata:: {path}\n   :no-value:\n\n"
+    return f".. autofunction:: {path}\n\n"
 
 
 def listed(paths: list[str]) -> str:
-    """A table of things and a description of each, functions before classes."""
-    paths = sorted(paths, key=lambda path: path.rpartition(".")[2][0].isupper())
+    """A table of things and a description of each."""
     things = [getattr(importlib.import_module(path.rpartition(".")[0]), path.rpartition(".")[2]) for path in paths]
     rows = ((f":py:obj:`~{path}`", summary(thing)) for path, thing in zip(paths, things, strict=True))
     return table(rows) + "".join(map(described, paths))
@@ -116,7 +124,8 @@ def listed(paths: list[str]) -> str:
 
 def room_page(room: str, title: str) -> str:
     module = importlib.import_module(f"eventsnn.{room}")
-    paths = [full_name(module.__name__, name) for name in names_of(module)]
+    names = sorted(names_of(module), key=lambda name: name[0].isupper())  # functions before classes
+    paths = [full_name(module.__name__, name) for name in names]
     return heading(title) + f".. automodule:: {module.__name__}\n\n" + listed(paths)
 
 
@@ -132,7 +141,7 @@ def names_of_model(model: Model) -> list[str]:
         thing = getattr(eventsnn, name)
         if getattr(thing, "model", None) is model:
             groups[0].append(name)
-        elif getattr(thing, "__module__", "") in (source, f"{source}_behaviours"):
+        elif callable(thing) and thing.__module__ in (source, f"{source}_behaviours"):
             groups[1].append(name)
         elif name.endswith(("_step", "_sparse", "_integral")) and owner(name) == model.prefix:
             groups[2].append(name)
@@ -143,13 +152,19 @@ def names_of_model(model: Model) -> list[str]:
 
 def model_page(model: Model) -> str:
     presets = [k for k in eventsnn.neurons.__all__ if isinstance(getattr(eventsnn, k), IzhikevichSpikingBehavior)]
-    data = "".join(f".. py:data:: eventsnn.{name}\n   :type: IzhikevichSpikingBehavior\n\n" for name in presets)
     return (
         heading(model.name)
         + f".. automodule:: {model.step.__module__}\n\n"
         + listed([f"eventsnn.{name}" for name in names_of_model(model)])
-        + (heading("Twenty behaviours", "-") + data if model.presets else "")
+        + (heading("Presets", "-") + "".join(map(preset, presets)) if model.presets else "")
     )
+
+
+def preset(name: str) -> str:
+    """A behaviour of Izhikevich's neuron, with the parameters in which behaviours differ."""
+    p, start = getattr(eventsnn, name)
+    values = ", ".join(f"{key} = {getattr(p, key):g}" for key in ("a", "b", "c", "d"))
+    return f".. py:data:: eventsnn.{name}\n\n   {values}; starts at v = {start.v:g} mV, u = {start.u:g}\n\n"
 
 
 def neurons_page() -> str:
@@ -191,11 +206,18 @@ def pages() -> Iterator[tuple[str, str]]:
         yield f"neurons/{model.prefix}", model_page(model)
     contents = heading("Reference")
     for group, rooms in ROOMS.items():
+        modules = {room: importlib.import_module(f"eventsnn.{room}") for room in rooms}
         for room, title in rooms.items():
             yield room, room_page(room, title)
-        listed_rooms = ["neurons", *rooms] if group == "Networks" else [*rooms]
-        contents += toctree(listed_rooms, group)
-    yield "index", contents + toctree(["commands"], "Command line")
+        rows = [(f":doc:`{title} <{room}>`", summary(modules[room])) for room, title in rooms.items()]
+        if group == "Networks":
+            rows.insert(0, (":doc:`Neurons <neurons>`", summary(eventsnn.neurons)))
+        listing = [*(["neurons"] if group == "Networks" else []), *rooms]
+        contents += heading(group, "-") + table(rows) + toctree(listing)
+    contents += heading("Command line", "-") + table(
+        [(":doc:`Commands <commands>`", "All commands and their options.")]
+    )
+    yield "index", contents + toctree(["commands"])
 
 
 def write(app: Sphinx) -> None:

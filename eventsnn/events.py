@@ -44,8 +44,10 @@ def microseconds(duration: int | str) -> int:
         return int(duration)
     match = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
     if match is None:
+        bare = isinstance(duration, str) and re.fullmatch(r"\s*[0-9.]+\s*", duration)
         raise ValueError(
-            f"not a duration: {duration!r}; give whole microseconds or a text such as '10ms', '0.5s', '2min'"
+            f"not a duration: {duration!r}{' has no unit' if bare else ''}; give a text such as '10ms', '0.5s', '2min' "
+            "or, in Python, whole microseconds"
         )
     return round(float(match[1]) * _UNITS[match[2]])
 
@@ -74,11 +76,16 @@ def _column(name: str, values: Any) -> Any:
     return column.to(getattr(torch, wanted)) if isinstance(column, torch.Tensor) else column.astype(wanted)
 
 
-def sensor_size(sensor: Sequence[int]) -> tuple[int, int]:
+def sensor_size(sensor: Any) -> tuple[int, int]:
     """``(width, height)`` as whole numbers; raises ValueError unless both are positive."""
-    size = [int(n) for n in sensor]
+    if sensor is None:
+        raise ValueError("the sensor size is not known here; give (width, height), or open the file with sensor=...")
+    try:
+        size = [int(n) for n in sensor]
+    except (TypeError, ValueError):
+        size = []
     if len(size) != 2 or min(size) <= 0:
-        raise ValueError(f"sensor must be (width, height) in pixels, both positive, got {tuple(sensor)}")
+        raise ValueError(f"sensor must be (width, height) in pixels, both positive, got {sensor!r}")
     return size[0], size[1]
 
 

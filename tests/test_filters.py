@@ -228,6 +228,9 @@ def test_events_outside_the_sensor_are_named(name):
         (lambda: merge(some(9)[::-1]), "recording 0 is not in order"),
         (lambda: list(merge_streams([some(9), some(9)])), "stream 0 is not in order"),
         (lambda: merge(some(3), some(3, sensor=(9, 9))), "different sensors"),
+        (lambda: HotPixelFilter(None), "sensor size is not known"),
+        (lambda: DownsampleFilter(None, 2), "sensor size is not known"),
+        (lambda: HotPixelFilter(5), "both positive, got 5"),
         (lambda: undistortion_map(np.eye(2), np.zeros(5), SENSOR), "must be"),
         (lambda: undistortion_map(np.eye(3), np.zeros(7), SENSOR), "has 7 coefficients"),
         (lambda: from_structured(np.zeros(2, [("x", int), ("t", int), ("p", int)])), "got x, t, p"),
@@ -394,3 +397,9 @@ def test_filters_clean_a_real_recording(recordings):
     assert hot[296, 565]
     assert hot[104, 284]
     assert hot.sum() < 20
+
+
+def test_time_is_shifted_back_and_a_list_is_not_a_recording():
+    assert shift_time(some(3, start=9_000), "-2ms") == shift_time(some(3, start=9_000), -2_000)
+    with pytest.raises(TypeError, match=r"for a list write merge\(\*list\)"):
+        merge([some(3), some(3)])

@@ -1179,6 +1179,9 @@ def test_writing_says_what_it_cannot_do(tmp_path):
     for name, reason in (("a.raw", "no step back"), ("a.es", "needs the sensor"), ("a.bin", "sort first")):
         with pytest.raises(ValueError, match=reason):
             eventsnn.io.write(tmp_path / name, Events([2**24, 0], [2, 2], [3, 3], [1, 1]))
+    for wrong in ([1, 2], "abc"):
+        with pytest.raises(TypeError, match="takes Events or a stream of them"):
+            eventsnn.io.write(tmp_path / "a.raw", wrong)
     with pytest.raises(FileNotFoundError, match="gone: there is no such folder to write"):
         eventsnn.io.write(tmp_path / "gone" / "a.raw", events)
     (tmp_path / "folder.raw").mkdir()
@@ -1519,6 +1522,8 @@ def test_what_is_left_of_an_hdf5_file_that_was_cut_short(tmp_path):
     cut = data[: len(data) * 3 // 4]
     with pytest.raises(EventFormatError, match="bytes are missing: it was cut short"):
         eventsnn.io.read(cut)
+    with pytest.raises(EventFormatError, match="was cut short, and the rest leads to no events"):
+        eventsnn.io.read(data[:2000])
     with eventsnn.io.open(cut, on_error="skip") as opened:
         events = opened.read()
         assert 0 < len(events) < len(n)

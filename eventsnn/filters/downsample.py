@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from eventsnn.events import Events
 from eventsnn.structured import either
 
+from .filter import pixels
 from .refractory import RefractoryFilter
 
 
 def _coarse(sensor: Sequence[int], factor: int) -> tuple[int, int]:
     if isinstance(factor, bool) or int(factor) != factor or factor < 1:
         raise ValueError(f"factor must be a whole number of at least 1, got {factor}")
-    return -(-sensor[0] // factor), -(-sensor[1] // factor)
+    width, height = pixels(sensor)
+    return -(-width // factor), -(-height // factor)
 
 
 @either

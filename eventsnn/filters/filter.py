@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eventsnn.events import Events, microseconds
+from eventsnn.events import Events, microseconds, sensor_size
 from eventsnn.jit import compiled
 from eventsnn.structured import either, is_structured
 
@@ -23,6 +23,11 @@ def positive(name: str, duration: int | str) -> int:
     if us <= 0:
         raise ValueError(f"{name} must be at least 1 us, got {duration!r}")
     return us
+
+
+def pixels(sensor: Any) -> tuple[int, int]:
+    """``(width, height)`` of a sensor size, of which tonic's has a third number; ValueError if it is none."""
+    return sensor_size(sensor[:2] if isinstance(sensor, Sequence) else sensor)
 
 
 @compiled
@@ -63,11 +68,10 @@ class Filter(ABC):
     takes_either = True
 
     def __init__(self, sensor: Sequence[int], late: str = "raise") -> None:
-        if len(sensor) < 2 or min(sensor[:2]) <= 0:
-            raise ValueError(f"sensor must be (width, height) in pixels, both positive, got {tuple(sensor)}")
+        size = pixels(sensor)
         if late not in ("raise", "hold"):
             raise ValueError(f"late must be 'raise' or 'hold', got {late!r}")
-        self.sensor, self.late = (int(sensor[0]), int(sensor[1])), late
+        self.sensor, self.late = size, late
         self.reset()
 
     def reset(self) -> None:

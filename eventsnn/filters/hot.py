@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eventsnn.events import Events
 from eventsnn.jit import compiled
 
-from .filter import Filter, positive
+from .filter import Filter, pixels, positive
 
 _SORT = np.array(  # Batcher's network for eight values
     [
@@ -114,7 +114,7 @@ class HotPixelFilter(Filter):
         late: str = "raise",
     ) -> None:
         self.window, self.threshold = positive("window", window), threshold
-        width, height = sensor[:2]
+        width, height = pixels(sensor)
         self._known = np.zeros((height, width), np.bool_) if hot is None else np.asarray(hot, np.bool_)
         if self._known.shape != (height, width):
             raise ValueError(f"hot must be a mask [H, W] of {(height, width)}, got the shape {self._known.shape}")

@@ -18,6 +18,10 @@ def merge(*recordings: Events) -> Events:
     array([0, 4, 9])
     """
     for number, events in enumerate(recordings):
+        if not isinstance(events, Events):
+            raise TypeError(
+                f"recording {number} is no Events but a {type(events).__name__}; for a list write merge(*list)"
+            )
         if not events.is_sorted:
             raise ValueError(f"recording {number} is not in order of time; sort() it first")
     return Events.concatenate(recordings).sort()

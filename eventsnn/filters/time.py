@@ -35,13 +35,14 @@ def scale_time(events: Events, factor: float, origin: int = 0) -> Events:
 
 @either
 def shift_time(events: Events, offset: int | str) -> Events:
-    """Time moved by ``offset`` (us, or a text such as "10ms"): t becomes t + offset.
+    """Time moved by ``offset`` (us, or a text such as "10ms" or "-10ms"): t becomes t + offset.
 
     Raises ValueError for times that would not fit.
 
-    >>> shift_time(Events([10, 15], [0, 0], [0, 0], [1, 1]), -10).t
+    >>> shift_time(Events([10, 15], [0, 0], [0, 0], [1, 1]), "-10us").t
     array([0, 5])
     """
-    us = microseconds(offset)
+    back = isinstance(offset, str) and offset.startswith("-")
+    us = -microseconds(offset[1:]) if back else microseconds(offset)  # type: ignore[index]
     _check_span(events, 1, us)
     return Events(events.t + us, events.x, events.y, events.p, sensor=events.sensor)

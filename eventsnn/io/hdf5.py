@@ -90,6 +90,9 @@ def opened_file(source: Source) -> Iterator[Any]:
         except EventFormatError:
             raise
         except _DAMAGE as error:
+            if missing:
+                reason = f"the last {missing:,} bytes are missing: it was cut short, and the rest leads to no events"
+                raise CutShort(reason, offset=source.size) from error
             raise EventFormatError(f"the HDF5 structure cannot be read: {error}") from error
 
 

@@ -135,7 +135,7 @@ def recognise(source: Source) -> Format:
             return formats[name]
     raise EventFormatError(
         f"not an event file that can be told by its content (it begins with {head[:8].hex(' ')}); "
-        "for a RAW file without a header give format='EVT2' or 'EVT3'",
+        "for a RAW file without a header give format='EVT2' or 'EVT3', for cut records format='N-MNIST' or 'DAT'",
         offset=0,
     )
 

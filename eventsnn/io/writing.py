@@ -38,6 +38,10 @@ def write(
     module, packed = known.load(), _packed(known, compression)
     parts = iter([events] if isinstance(events, Events) else events)
     first = next(parts, Events.empty(getattr(events, "sensor", None)))
+    if not isinstance(first, Events):
+        raise TypeError(
+            f"write takes Events or a stream of them, not a {type(events).__name__} of {type(first).__name__}"
+        )
     if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
     with whole(target) as path, builtins.open(path, "w+b") as file:

@@ -31,6 +31,7 @@ nitpick_ignore_regex = [("py:class", ".*"), ("py:data", ".*")]  # types in signa
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_inherit_docstrings = False
 add_module_names = False
 python_maximum_signature_line_length = 120
 toc_object_entries_show_parents = "hide"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ from eventsnn.pipelines.many.work import Plan
 SENSOR = (640, 480)
 CHAIN = Pipeline().open().denoise().frames(dt="10ms", downsample=4).to_hdf5(dtype="uint16")
 EMPTY = Pipeline().open()
+SMALL = Pipeline().open().denoise().to_npz()
 
 
 def recordings(folder: Path, number: int, events: int) -> Path:
@@ -116,11 +118,18 @@ def floor() -> float:
     return 2 * found[0] / found[1]
 
 
+def told(values: list[float]) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--recordings", type=int, default=64)
     parser.add_argument("--events", type=int, default=5_000_000)
     parser.add_argument("--parts", nargs="*", default=["scaling", "overhead", "count", "memory"])
+    parser.add_argument("--repeats", type=int, default=5, help="of which the median is told, with the range")
+    parser.add_argument("--rounds", type=int, default=1, help="the same for the parts scaling and overhead")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "eventsnn-batch")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, torch {torch.__version__}")
@@ -128,37 +137,38 @@ def main() -> None:
         large = recordings(given.folder / f"large{given.recordings}", given.recordings, given.events)
         print(f"{given.recordings} recordings of {given.events:,} events: {CHAIN}")
         print(f"  two processes of plain arithmetic do {floor():.2f} x the work of one")
-        base = None
-        for name, workers, cluster in (("1 process", 1, None), ("2 processes", 2, None), ("Dask local, 2", 2, "local")):
-            each, start = timed(CHAIN, large, workers, cluster)
-            base = base or each
+        whos = (("1 process", 1, None), ("2 processes", 2, None), ("Dask on this machine, 2 workers", 2, "local"))
+        taken = {name: [timed(CHAIN, large, workers, cluster) for _ in range(given.rounds)]
+                 for name, workers, cluster in whos}  # fmt: skip
+        base = statistics.median(each for each, _ in taken["1 process"])
+        for name, found in taken.items():
+            each, start = (statistics.median(those) for those in zip(*found, strict=True))
             rate = given.events / each / 1e6
-            told = (
-                f"{each * 1e3:7.1f} ms a recording, {rate:6.1f} M events/s, {base / each:4.2f} x, start {start:.1f} s"
+            print(
+                f"  {name}: {told([one * 1e3 for one, _ in found])} ms a recording, {rate:.1f} M events/s, "
+                f"{base / each:.2f} x, start {start:.1f} s"
             )
-            print(f"  {name:14} {told}", flush=True)
     if "overhead" in given.parts:
         small = recordings(given.folder / "small300", 300, 1_000)
         for name, workers, cluster in (("pool", 1, None), ("Dask", 1, "local")):
-            each, _ = timed(EMPTY, small, workers, cluster)
-            print(f"  empty chain, 1,000 events, {name}: {each * 1e3:.1f} ms a recording", flush=True)
+            found = [timed(EMPTY, small, workers, cluster)[0] * 1e3 for _ in range(given.rounds)]
+            print(f"  empty chain, 1,000 events, {name}: {told(found)} ms a recording", flush=True)
     if "count" in given.parts:
-        times = {}
-        for number in (100, 1_000):
-            folder = recordings(given.folder / f"small{number}", number, 1_000)
-            with tempfile.TemporaryDirectory() as out:
+        folders = {number: recordings(given.folder / f"small{number}", number, 1_000) for number in (100, 1_000)}
+        for name, chain in (("empty chain", EMPTY), ("open, denoise, to_npz", SMALL)):
+            times: dict[int, list[float]] = {number: [] for number in folders}
+            for _ in range(given.repeats):  # in turn, so that what else the machine does meets both
+                for number, folder in folders.items():
+                    times[number].append(timed(chain, folder, 2)[0] * 1e3)
+            ratio = statistics.median(times[1_000]) / statistics.median(times[100])
+            for number, those in times.items():
+                print(f"  {name}, {number} recordings: {told(those)} ms each", flush=True)
+            print(f"  {name}, time a recording, 1,000 to 100, of the medians: {ratio:.2f} x", flush=True)
+        with tempfile.TemporaryDirectory() as out:
+            for which in ("first", "again, all unchanged"):
                 begin = time.perf_counter()
-                batch(EMPTY, [str(folder)], Path(out) / "out", workers=2)
-                whole = time.perf_counter() - begin
-                begin = time.perf_counter()
-                batch(EMPTY, [str(folder)], Path(out) / "out", workers=2)
-                again = time.perf_counter() - begin
-            each, _ = timed(EMPTY, folder, 2)
-            times[number] = each
-            print(
-                f"  {number} small recordings: {each * 1e3:.2f} ms each; whole call {whole:.1f} s, again {again:.2f} s"
-            )
-        print(f"  time a recording, 1,000 to 100: {times[1_000] / times[100]:.2f} x")
+                batch(EMPTY, [str(folders[1_000])], Path(out) / "out", workers=2)
+                print(f"  whole call of 1,000, {which}: {time.perf_counter() - begin:.2f} s", flush=True)
     if "memory" in given.parts:
         for events in (1_000_000, 5_000_000, 20_000_000):
             folder = recordings(given.folder / f"memory{events}", 2, events)

@@ -404,7 +404,11 @@ def test_the_scheduler_of_a_cluster_restarted(folder):
     ("words", "message"),
     [
         ("denoize in -o out", "unknown chain 'denoize'; did you mean 'denoise'"),
-        ("wrong.toml in -o out", "wrong.toml: stage 3, to_csv, takes events or rows of tracks, but stage 2, frames("),
+        ("wrong.toml in -o out", "wrong.toml: stage 3, to_raw, takes events, but stage 2, frames(dt='1ms'), gives"),
+        (
+            "table.toml in -o out",
+            "stage 3, to_csv, writes a line of numbers for each frame, as networks give them",
+        ),
         ("denoise in/*.aedat4 -o out", "in/*.aedat4: nothing matches this pattern"),
         ("denoise nowhere -o out", "nowhere: there is no such recording or folder"),
         ("denoise deep -o out", "deep: no event files in this folder"),
@@ -428,7 +432,8 @@ def test_bad_input_is_refused_before_work_starts(folder, capsys, words, message)
     shutil.copy("in/r0.raw", "twice")
     shutil.copy("in/r0.raw", "summary.raw")
     Path("plain.txt").write_text("0.000100 3 4 1\n0.002500 5 6 0\n")
-    Path("wrong.toml").write_text('chain = ["open", {frames = {dt = "1ms"}}, "to_csv"]')
+    Path("wrong.toml").write_text('chain = ["open", {frames = {dt = "1ms"}}, "to_raw"]')
+    Path("table.toml").write_text('chain = ["open", {frames = {dt = "1ms"}}, "to_csv"]')
     Path("crop.toml").write_text('chain = ["open", {crop = {left = 0, top = 0, width = 50, height = 9}}, "to_raw"]')
     assert main(["batch", *words.split()]) == 2
     assert message in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Chains: every filter, representation and encoder is a stage; streams equal the functions; errors name both sides."""
 
+import csv
 import inspect
 import pickle
 
@@ -171,9 +172,15 @@ def test_the_network_of_a_checkpoint(events, tmp_path):
     assert wanted.shape[0] > 64
     assert torch.allclose(chain(events), wanted, atol=1e-6)
     assert torch.equal(chain(events), chain(events)), "every recording begins with a state of its own"
-    [file] = chain.run(events, tmp_path)
+    chain = chain.to_csv()
+    file, table = chain.run(events, tmp_path)
     with h5py.File(file) as stored:
         assert np.array_equal(stored["frames"][:], chain(events).numpy())
+        assert list(stored["frames"].attrs["labels"]) == ["left", "right", "up"]
+    lines = list(csv.reader(table.read_text().splitlines()))
+    assert lines[0] == ["t_us", "left", "right", "up"]
+    assert [int(line[0]) for line in lines[1:]] == [begin for begin, _ in chain.stream(events)]
+    assert np.allclose(np.array(lines[1:], float)[:, 1:], chain(events), rtol=1e-5)
     before = chain.digest
     checkpoint_of(tmp_path / "best.safetensors", (2, 15, 20))
     assert chain.digest != before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ def flows(chain: Pipeline, sensor: tuple[int, int] | None) -> tuple[tuple[Stage,
     flow = Flow("events", sensor)
     found: list[tuple[Stage, Flow, int | None]] = []
     for number, stage in enumerate(chain.stages, 1):
+        if stage.row.vectors and flow.shape is not None and len(flow.shape) != 1:
+            raise ValueError(
+                f"stage {number}, {stage}, writes a line of numbers for each frame, as networks give them, but stage "
+                f"{number - 1}, {found[-1][0]}, gives {flow} ({flow.units}); to_hdf5 and to_npy write those"
+            )
         if stage.row.way in ("source", "sink", "call"):
             found.append((stage, flow, None))
             continue
@@ -38,6 +44,8 @@ def flows(chain: Pipeline, sensor: tuple[int, int] | None) -> tuple[tuple[Stage,
             made = stage.made(flow, Where())
             item = None if stage.row.gives == "tracks" else next(iter(made.step([flow.example()])))
             given = flow.after(stage.row.gives, item, stage.row.unit or flow.unit)
+            if made.labels and given.shape == (len(made.labels),):
+                given = replace(given, labels=made.labels)
         except (ValueError, TypeError, RuntimeError, IndexError) as error:
             raise ValueError(
                 f"stage {number}, {stage}, does not fit what {before} gives, {flow} ({flow.units}): {error}"

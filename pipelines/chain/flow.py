@@ -19,7 +19,8 @@ class Flow:
     """A kind of items, as far as they are known: events of a sensor, frames of a shape, rows of tracks.
 
     ``kind`` is "events" (items are Events), "frames" (pairs of a time in us and a tensor), "tracks" (rows of
-    ``Tracks``) or "" before the first stage. ``sensor`` is (width, height) or None.
+    ``Tracks``) or "" before the first stage. ``sensor`` is (width, height) or None. ``labels`` are the names of the
+    numbers of a frame ``[n]``, where they have names.
 
     >>> print(Flow("events", (346, 260))), print(Flow("frames", shape=(2, 260, 346), dtype="float32"))
     events 346x260
@@ -32,6 +33,7 @@ class Flow:
     shape: tuple[int, ...] | None = None
     dtype: str = ""
     unit: str = ""
+    labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.kind == "events" and self.sensor is not None:

@@ -10,10 +10,11 @@ Step = Callable[[Iterable[Any]], Iterator[Any]]
 
 
 class Made(NamedTuple):
-    """A step, and the object that holds its state, if any."""
+    """A step, the object that holds its state, if any, and the names of the numbers it gives, if they have names."""
 
     step: Step
     holder: Any = None
+    labels: tuple[str, ...] = ()
 
 
 class Where(NamedTuple):

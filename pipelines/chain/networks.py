@@ -18,7 +18,7 @@ _TOGETHER = 32
 
 
 def checkpoint(checkpoint: str) -> Any:
-    """The network of a checkpoint of ``eventsnn train``, and the shape of the frames it was trained on.
+    """The network of a checkpoint of ``eventsnn train``, the shape of its frames, its classes and the recipe.
 
     A process reads a file once, until it changes.
     """
@@ -31,19 +31,19 @@ def _restored(path: Path, changed: int) -> Any:
     from eventsnn.train import load, network
 
     saved = load(path)
-    return network(saved), tuple(saved.facts["shape"]), saved.recipe
+    return network(saved), tuple(saved.facts["shape"]), tuple(saved.facts["classes"]), saved.recipe
 
 
 def of_checkpoint(settings: dict[str, Any], flow: Flow, where: Where) -> Made:
     """The network of a checkpoint. Raises ValueError for frames of another shape than those it was trained on."""
-    net, shape, recipe = checkpoint(**settings)
+    net, shape, classes, recipe = checkpoint(**settings)
     if flow.shape is not None and (prod(flow.shape) != prod(shape) or flow.shape[-len(shape) :] != shape):
         time = f"dt={recipe.dt!r}" if recipe.dt else f"n_bins={recipe.n_bins}"
         raise ValueError(
             f"{settings['checkpoint']} was trained on frames {list(shape)} ({time}, downsample={recipe.downsample}, "
             f"binary={recipe.binary})"
         )
-    return over_time(net, where, shape)
+    return over_time(net, where, shape)._replace(labels=classes)
 
 
 def over_time(net: Any, where: Where, shape: tuple[int, ...] | None = None) -> Made:

@@ -81,11 +81,11 @@ class Pipeline:
     def then(self, what: Any, *given: Any, **settings: Any) -> Pipeline:
         """The chain with one more stage. Raises ValueError for an unknown stage or setting, and one that does not fit.
 
-        >>> Pipeline().frames(dt="10ms").to_csv()
+        >>> Pipeline().frames(dt="10ms").to_raw()
         Traceback (most recent call last):
             ...
-        ValueError: stage 2, to_csv, takes events or rows of tracks, but stage 1, frames(dt='10ms'), gives frames [C, H, W] (events)
-        """  # noqa: E501
+        ValueError: stage 2, to_raw, takes events, but stage 1, frames(dt='10ms'), gives frames [C, H, W] (events)
+        """
         kind = self.gives
         if not isinstance(what, str):
             stage = Stage(type(what).__name__, kinds_of(what), thing=what)

@@ -37,7 +37,8 @@ def write_frames(items: Iterable[Any], flow: Flow, path: Path, *, dtype: str | N
     from ..frame_files import writer
 
     kind: torch.dtype = getattr(torch, dtype or flow.dtype or "float32")
-    told = {"unit": flow.units} | ({} if flow.sensor is None else {"sensor": flow.sensor})
+    told: dict[str, Any] = {"unit": flow.units} | ({} if flow.sensor is None else {"sensor": flow.sensor})
+    told |= {"labels": flow.labels} if flow.labels else {}
     with writer(path, kind, told) as write:
         for begin, frame in items:
             shown = frame.detach().to("cpu")
@@ -45,6 +46,21 @@ def write_frames(items: Iterable[Any], flow: Flow, path: Path, *, dtype: str | N
             if dtype and not kind.is_floating_point and not torch.equal(stored.to(shown.dtype), shown):
                 raise ValueError(f"the frame at {begin} us has values that {dtype} does not hold; choose another dtype")
             write(begin, stored.contiguous())
+            yield begin, frame
+
+
+def write_vectors(items: Iterable[Any], flow: Flow, path: Path) -> Iterator[Any]:
+    """Frames ``[n]``, such as what a network gives, into a table: the time [us], and a column for each number."""
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        for number, (begin, frame) in enumerate(items):
+            if not number:
+                if frame.ndim != 1:
+                    raise ValueError(
+                        f"a table holds frames [n], got {list(frame.shape)}; to_hdf5 and to_npy write those"
+                    )
+                table.writerow(["t_us", *(flow.labels or range(len(frame)))])
+            table.writerow([begin, *(f"{value:.6g}" for value in frame.tolist())])
             yield begin, frame
 
 

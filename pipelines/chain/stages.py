@@ -15,7 +15,7 @@ class Row(NamedTuple):
 
     ``more`` is the function that takes the target's further settings, ``unit`` that of the numbers it gives,
     ``ending`` that of the file it writes, ``preset`` are settings that hold unless others are given, ``sensor`` says
-    that the sensor's size must be known.
+    that the sensor's size must be known, ``vectors`` that frames must be ``[n]``.
     """
 
     takes: str
@@ -27,6 +27,7 @@ class Row(NamedTuple):
     ending: str = ""
     preset: tuple[tuple[str, Any], ...] = ()
     sensor: bool = False
+    vectors: bool = False
 
     @property
     def object(self) -> Any:
@@ -102,7 +103,10 @@ STAGES: Mapping[str, tuple[Row, ...]] = {
     "call": (Row("events", "events", "call", f"{_HERE}.ways:named"),),
     "to_hdf5": _file(".h5", "events", "frames"),
     "to_npz": _file(".npz", "events", "frames"),
-    "to_csv": _file(".csv", "events", "tracks"),
+    "to_csv": (
+        *_file(".csv", "events", "tracks"),
+        Row("frames", "frames", "sink", f"{_HERE}.sinks:write_vectors", ending=".csv", vectors=True),
+    ),
     "to_raw": _file(".raw", "events"),
     "to_dat": _file(".dat", "events"),
     "to_aedat4": _file(".aedat4", "events"),

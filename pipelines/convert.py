@@ -60,13 +60,15 @@ def run(config: Config) -> list[Path]:
     pairs = targets(config)
     for path, target in pairs:
         with config.opened(path) as recording, tqdm(unit=" events", unit_scale=True, disable=None) as progress:
-            parts = _counted(recording, progress)
+            counts: list[int] = []
+            parts = _counted(config.part(recording), counts, progress)
             eventsnn.io.write(target, parts, format=config.format, compression=config.compression)
-        print(f"{path} ({recording.format}) -> {target}: {recording.report.events:,} events")
+        print(f"{path} ({recording.format}) -> {target}: {sum(counts):,} events")
     return [target for _, target in pairs]
 
 
-def _counted(chunks: Iterable[Events], progress: tqdm) -> Iterator[Events]:
+def _counted(chunks: Iterable[Events], counts: list[int], progress: tqdm) -> Iterator[Events]:
     for chunk in chunks:
         yield chunk
+        counts.append(len(chunk))
         progress.update(len(chunk))

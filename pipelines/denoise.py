@@ -119,8 +119,8 @@ def run(config: Config) -> Path:
         raise ValueError(f"name at least one filter of {', '.join(_MADE)}")
     [(path, target)] = convert.targets(convert.Config((config.recording,), config.out, config.format))
     with config.opened(path) as recording, tqdm(unit=" events", unit_scale=True, disable=None) as progress:
-        clean = Cleaner(survey(recording, recording.sensor), config)
-        eventsnn.io.write(target, _cleaned(recording, clean, progress), format=config.format)
+        clean = Cleaner(survey(config.part(recording), recording.sensor), config)
+        eventsnn.io.write(target, _cleaned(config.part(recording), clean, progress), format=config.format)
     kept = clean.left[-1]
     print(f"{path} ({recording.format}) -> {target}: {kept:,} of {clean.left[0]:,} events")
     for line in clean.report():

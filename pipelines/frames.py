@@ -72,17 +72,17 @@ def run(config: Config) -> Path:
     if len(chosen) > 1:
         raise ValueError("give one of dt, count and n-bins")
     with config.opened(config.recording) as recording, whole(config.out) as path:
-        facts = survey(recording, recording.sensor)
+        facts = survey(config.part(recording), recording.sensor)
         represent, time = _represent(config, facts), _time(config, facts)
         number = 0
         with (
             writer(path, _dtype(config), _told(config, facts)) as write,
             tqdm(total=facts.events, unit=" events", unit_scale=True, disable=None) as progress,
         ):
-            for begin, frame in represent.stream(_counted(recording, progress.update), **time):
+            for begin, frame in represent.stream(_counted(config.part(recording), progress.update), **time):
                 write(begin, frame)
                 number += 1
-    print(f"{facts.events:,} events in {number:,} frames: {config.out}")
+    print(f"{facts.events:,} events in {number:,} frame{'' if number == 1 else 's'}: {config.out}")
     return config.out
 
 

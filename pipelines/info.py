@@ -96,7 +96,7 @@ def survey(chunks: Iterable[Events], sensor: tuple[int, int] | None = None) -> S
 def run(config: Config) -> Survey:
     """Print what the recording holds."""
     with config.opened(config.recording) as recording:
-        facts = survey(recording, recording.sensor)
+        facts = survey(config.part(recording), recording.sensor)
     width, height = facts.sensor
     on = f"{facts.on / facts.events:.1%} ON" if facts.events else "no events"
     hot = facts.hot_pixels()

@@ -55,7 +55,7 @@ def run(config: Config) -> Path:
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name} must be positive and finite, got {value}")
     with config.opened(config.recording) as recording, whole(config.out) as path:
-        facts = survey(recording, recording.sensor)
+        facts = survey(config.part(recording), recording.sensor)
         slowdown = config.slowdown or max(1.0, 5e6 / max(facts.duration, 1))
         interval = max(1, round(1e6 / config.fps / slowdown))
         fade = 3 * interval if config.fade is None else microseconds(config.fade)
@@ -67,7 +67,7 @@ def run(config: Config) -> Path:
             Video(path, config.fps) as video,
             tqdm(total=facts.events, unit=" events", unit_scale=True, disable=None) as progress,
         ):
-            for begin, events in windows(recording, interval, start=facts.first):
+            for begin, events in windows(config.part(recording), interval, start=facts.first):
                 shown = [clean(events) if cleaned else events for cleaned in views]
                 images = [paint.paint(each, begin + interval) for paint, each in zip(painters, shown, strict=True)]
                 image = _beside(images, zoom)

@@ -89,6 +89,8 @@ def plan(facts: Survey, config: Config) -> Plan:
         raise ValueError(f"device {config.device}: this machine has no CUDA device, or torch was built without CUDA")
     active = facts.duration - facts.pauses
     rate = facts.events / active * 1e6 if active else 0.0
+    if config.tracker not in ("untrained", "learned"):
+        raise ValueError(f"tracker must be 'untrained' or 'learned', got {config.tracker!r}")
     if config.dt != "auto":
         dt = microseconds(config.dt)
     elif config.tracker == "learned":
@@ -125,10 +127,11 @@ def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tr
     if isinstance(source, str | Path):
         config = Config(Path(source), **settings)
         with config.opened(source) as recording:
-            facts = survey(recording, recording.sensor)
-            return _collect(recording, plan(facts, config))
-    facts, chunks = _begun([source] if isinstance(source, Events) else source)
-    return _collect(chunks, plan(facts, Config(Path(), **settings)))
+            facts = survey(config.part(recording), recording.sensor)
+            return _collect(config.part(recording), plan(facts, config))
+    config = Config(Path(), **settings)
+    facts, chunks = _begun(config.part([source] if isinstance(source, Events) else source), config.sensor)
+    return _collect(chunks, plan(facts, config))
 
 
 def _begun(source: Iterable[Events], sensor: tuple[int, int] | None = None) -> tuple[Survey, Iterable[Events]]:
@@ -150,9 +153,10 @@ def _surveyed(
 ) -> tuple[Survey, Iterable[Events]]:
     """Facts and events of a recording; of a growing one, what its start says and what comes until ``stopped``."""
     if not config.follow:
-        return survey(takewhile(lambda _: not stopped(), recording), recording.sensor), recording
+        part = config.part(recording)
+        return survey(takewhile(lambda _: not stopped(), part), recording.sensor), part
     grows = until_idle(str(config.recording), microseconds(config.patience))
-    return _begun(recording.follow(wait=lambda: not stopped() and grows()), recording.sensor)
+    return _begun(config.part(recording.follow(wait=lambda: not stopped() and grows())), recording.sensor)
 
 
 def run(config: Config) -> Path:

@@ -300,6 +300,10 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(bad, monkeypatch, capsys,
         ("render good.raw -o out --contrast 0", "must be positive"),
         ("render good.raw -o out.gif --fps 60", r"(0, 50] for a GIF"),
         ("frames good.raw -o out --dt 0us", "at least 1 us"),
+        ("frames good.raw -o out --input-format EVT9", "unknown format 'EVT9'"),
+        ("frames good.raw -o out --unit s", "unit is for files in the formats"),
+        ("frames good.raw -o out --start soon", "not a duration"),
+        ("render good.raw -o out --sensor 8 8", "outside the 8x8 sensor"),
         ("frames good.raw -o out --dt 1ms --count 5", "give one of dt, count and n-bins"),
         ("frames good.raw -o out --representation tore --count 5", "tore goes by time"),
         ("frames good.raw -o out --representation tore --polarity signed", "tore has no sign"),
@@ -344,3 +348,48 @@ def test_a_reader_that_has_had_enough_is_no_error():
     command = f"{sys.executable} -m eventsnn.cli datasets | true; exit ${{PIPESTATUS[0]}}"
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_a_part_of_a_recording_is_what_between_gives(disc, tmp_path, capsys):
+    events, first = eventsnn.read(disc), int(eventsnn.read(disc).t[0])
+    wanted = events.between("50ms", "80ms")
+    for start, stop in (("50ms", "80ms"), (first + 50_000, first + 80_000)):
+        out = tmp_path / f"{start}.h5"
+        assert main(["convert", str(disc), "-o", str(out), "--start", str(start), "--stop", str(stop)]) == 0
+        assert eventsnn.read(out) == wanted
+        assert f"{len(wanted):,} events" in capsys.readouterr().out
+    part = ["--start", "50ms", "--stop", "80ms"]
+    for command in (["info"], ["frames", "-o", str(tmp_path / "a.h5")], ["render", "-o", str(tmp_path / "a.mp4")]):
+        assert main([command[0], str(disc), *command[1:], *part]) == 0
+        assert f"{len(wanted):,}" in capsys.readouterr().out
+    assert main(["denoise", str(disc), "-o", str(tmp_path / "a.raw"), *part]) == 0
+    assert f"of {len(wanted):,} events" in capsys.readouterr().out
+    rows = track.track(disc, dt="5ms", start="100ms", stop="250ms")
+    assert len(rows)
+    assert first + 100_000 <= rows.t_us.min() <= rows.t_us.max() <= first + 255_000
+
+
+def test_what_a_file_does_not_say_is_said_by_the_person(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("3 4 100 1\n5 6 2500 0\n")
+    asked = ["--columns", "xytp", "--unit", "ms", "--sensor", "20", "10"]
+    assert main(["convert", "a.txt", "-o", "a.h5", *asked]) == 0
+    assert eventsnn.read("a.h5") == eventsnn.Events([100_000, 2_500_000], [3, 5], [4, 6], [1, 0], sensor=(20, 10))
+    eventsnn.write("a.evt2.raw", eventsnn.read("a.h5"))
+    head, _, words = Path("a.evt2.raw").read_bytes().partition(b"% end\n")
+    Path("bare.raw").write_bytes(words or head)
+    assert main(["convert", "bare.raw", "-o", "b.h5", "--input-format", "evt2", "--sensor", "20", "10"]) == 0
+    assert eventsnn.read("b.h5").sensor == (20, 10)
+    assert len(eventsnn.read("b.h5")) == 2
+
+
+def test_info_reads_standard_input(disc):
+    with disc.open("rb") as file:
+        words = [sys.executable, "-m", "eventsnn.cli", "info", "-"]
+        done = subprocess.run(words, stdin=file, capture_output=True, text=True, check=True)
+    assert "EVT3" in done.stdout
+
+
+def test_a_tracker_of_another_name_is_refused(disc):
+    with pytest.raises(ValueError, match="must be 'untrained' or 'learned'"):
+        track.track(disc, tracker="kalman")

@@ -62,6 +62,11 @@ NETWORKS = {  # model, shape of one sample, whether it comes back as a chain
     "same": (lambda: torch.nn.Sequential(Conv2d(2, 3, 3, padding="same")), (2, 5, 5), True),
     "LConv2d": (lambda: LConv2d(2, 3, 3), (2, 5, 5), True),
     "torch": (lambda: torch.nn.Sequential(Conv2d(2, 3, 3), Flatten(), Linear(27, 2)), (2, 5, 5), True),
+    "MaxPool2d of LIFBox": (
+        lambda: SequentialState(eventsnn.LIFBox(), torch.nn.MaxPool2d(3, 2, 1), torch.nn.MaxPool2d(2), Flatten(2)),
+        (2, 9, 9),
+        True,
+    ),
     "LPPool2d": (lambda: torch.nn.LPPool2d(1, 2), (2, 4, 4), True),
     "layers": (
         lambda: SequentialState(eventsnn.LIFRecurrent(4, 6), Linear(6, 2), eventsnn.LIFBoxRecurrent(2, 2)),
@@ -196,7 +201,8 @@ REFUSED = [
     (lambda: eventsnn.CobaLIFRecurrent(3, 3), (3,), "CobaLIFRecurrent"),
     (lambda: eventsnn.LIFBox(eventsnn.LIFBoxParameters(reset_method=eventsnn.reset_subtract)), (3,), "reset_subtract"),
     (lambda: SequentialState(Linear(3, 3), torch.nn.ReLU()), (3,), "1: NIR cannot express ReLU"),
-    (lambda: torch.nn.MaxPool2d(2), (1, 4, 4), "MaxPool2d"),
+    (lambda: torch.nn.MaxPool2d(2), (1, 4, 4), "MaxPool2d.* put it behind a spiking neuron"),
+    (lambda: SequentialState(eventsnn.LIF(), torch.nn.MaxPool2d(2, dilation=2)), (1, 4, 4), "MaxPool2d"),
     (lambda: AvgPool2d(2, ceil_mode=True), (1, 4, 4), "AvgPool2d"),
     (lambda: torch.nn.BatchNorm2d(1), (1, 4, 4), "BatchNorm2d"),
     (lambda: torch.nn.GRU(3, 3), (3,), "GRU"),

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ..containers import LConv2d
-from .neurons import Scale
+from .neurons import Scale, Threshold
 
 
 def vector(x: Tensor, name: str, lead: int) -> Tensor:
@@ -53,7 +54,19 @@ def stateless_node(module: Any, name: str, x: Tensor, lead: int) -> tuple[str, d
         return "Flatten", {"input_type": {"input": np.array(x.shape[lead:])}, "start_dim": start, "end_dim": end}
     if isinstance(module, Scale):
         return "Scale", {"scale": array(module.scale.broadcast_to(x.shape[lead:]))}
+    if isinstance(module, Threshold):
+        return "Threshold", {"threshold": array(module.threshold.broadcast_to(x.shape[lead:]))}
+    if isinstance(module, nn.MaxPool2d):
+        raise ValueError(f"{name}: NIR cannot express {module} of what is no spikes: put it behind a spiking neuron")
     raise ValueError(f"{name}: NIR cannot express {module}")
+
+
+def spike_pool(module: nn.MaxPool2d) -> nn.Sequential | None:
+    """Whether there is any spike in each window, as NIR can tell it: their sum, and whether it is above a half."""
+    size, stride, padding = (getattr(module, key) for key in ("kernel_size", "stride", "padding"))
+    if module.ceil_mode or module.return_indices or {module.dilation} - {1, (1, 1)}:
+        return None
+    return nn.Sequential(nn.AvgPool2d(size, stride, padding, divisor_override=1), Threshold(torch.tensor(0.5)))
 
 
 def _convolution(module: Any, shape: Sequence[int]) -> tuple[str, dict[str, Any]]:

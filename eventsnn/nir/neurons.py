@@ -43,6 +43,24 @@ class Scale(nn.Module):
         return x * self.scale
 
 
+class Threshold(nn.Module):
+    """1 where x is above a threshold, else 0.
+
+    >>> Threshold(torch.tensor(0.5))(torch.tensor([0.0, 1.0, 3.0])).tolist()
+    [0.0, 1.0, 1.0]
+    """
+
+    is_stateful = False
+    threshold: Tensor
+
+    def __init__(self, threshold: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("threshold", threshold.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x > self.threshold).to(x.dtype)
+
+
 def node_fields(module: Any, name: str) -> dict[str, Any]:
     """The fields of the NIR node for a neuron module, in numbers and tensors; a ValueError where there is none."""
     model, p, dt = module.model.name, module.p, module.dt

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..containers import SequentialState
 from .network import NIRNetwork
-from .neurons import MODEL_OF, Scale, neuron_of
+from .neurons import MODEL_OF, Scale, Threshold, neuron_of
 from .package import nir_package
 from .wiring import Wiring
 
@@ -21,9 +21,9 @@ def from_nir(graph: Any, dt: float | None = None) -> SequentialState | NIRNetwor
 
     x is `[T, B, ...]`. A chain of nodes becomes a SequentialState, anything else an `NIRNetwork`. NIR is in continuous
     time: dt (seconds) is the step, by default that in the nodes' metadata, else 0.001. Nodes: Affine, Linear, Scale,
-    Conv1d, Conv2d, AvgPool2d, SumPool2d, Flatten, IF, LI, LIF, CubaLI, CubaLIF, Identity and graphs of them, with one
-    input and one output each. Where edges form a cycle, the one that closes it takes one step. Weights are learnable,
-    neuron parameters fixed.
+    Threshold, Conv1d, Conv2d, AvgPool2d, SumPool2d, Flatten, IF, LI, LIF, CubaLI, CubaLIF, Identity and graphs of them,
+    with one input and one output each. Where edges form a cycle, the one that closes it takes one step. Weights are
+    learnable, neuron parameters fixed.
 
     Raises ValueError that names a node which is not among these, ImportError without the package nir.
     """
@@ -81,6 +81,8 @@ def _modules(nir: Any, node: Any, name: str, dt: float | None, over_time: bool) 
         return [_loaded(nn.Linear(columns, rows, bias=bool(bias)), weight=_tensor(node.weight), **bias)]
     if kind == "Scale":
         return [Scale(_tensor(node.scale))]
+    if kind == "Threshold":
+        return [Threshold(_tensor(node.threshold))]
     if kind in ("Conv1d", "Conv2d"):
         out, inner, *kernel = node.weight.shape
         sizes = {key: _size(getattr(node, key)) for key in ("stride", "padding", "dilation")}

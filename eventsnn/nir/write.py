@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..containers import Lift, RecurrentSequential, SequentialState
 from ..containers.stateful import call, original, rank_of
 from ..forms.modules import Form
-from .layers import array, stateless_node, vector
+from .layers import array, spike_pool, stateless_node, vector
 from .neurons import EXPORTED, node_fields
 from .package import nir_package
 
@@ -22,8 +22,9 @@ def to_nir(model: nn.Module, input_shape: int | Sequence[int], path: Any = None)
 
     `input_shape` is that of one sample at one step, without time and batch, for example `(2, 34, 34)`. Expressed are
     IAF, LI, LIBox, LIF and LIFBox in all forms, with weights and recurrence, Linear, Conv1d, Conv2d, LConv2d,
-    AvgPool2d, sum pooling (`AvgPool2d(..., divisor_override=1)`, `LPPool2d(1, ...)`) and Flatten, in SequentialState,
-    torch's Sequential, Lift and RecurrentSequential; Dropout and Identity are left out. Time constants are in seconds;
+    AvgPool2d, sum pooling (`AvgPool2d(..., divisor_override=1)`, `LPPool2d(1, ...)`), MaxPool2d of spikes (a sum and a
+    threshold) and Flatten, in SequentialState, torch's Sequential, Lift and RecurrentSequential; Dropout and Identity
+    are left out. Time constants are in seconds;
     a cell becomes the same node as its layer, and feedback takes one step. A model whose neurons are all cells, outside
     of Lift, is one step: its batch is the first axis, as for `Flatten(1)`. Nodes carry dt in their metadata. The
     surrogate gradient and the initial state are not part of NIR.
@@ -83,10 +84,17 @@ class _Writer:
             return self.neuron(name, module, before, x)
         if isinstance(module, (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)):
             return before, x
+        pool = spike_pool(module) if isinstance(module, nn.MaxPool2d) and self.spikes(before) else None
+        if pool is not None:
+            return self.sequence(name, pool, before, x)
         kind, fields = stateless_node(module, name, x, self.lead)
         with torch.no_grad():
             y = call(module, x)[0]
         return self.node(name, kind, before, x, y, fields), y
+
+    def spikes(self, name: str) -> bool:
+        """Whether a node gives zeros and ones."""
+        return type(self.nodes.get(name)).__name__ in ("IF", "LIF", "CubaLIF", "Threshold")
 
     def without_time(self, name: str, module: nn.Module, before: str, x: Tensor) -> tuple[str, Tensor]:
         self.lead -= 1

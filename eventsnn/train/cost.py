@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import conv2d, linear
 
+from ..fields import SpatialReceptiveField2d
 from .activity import spiking_layers
 from .delays import DelayLinear
 
@@ -87,6 +88,9 @@ def _products(module: Any, x: Tensor, output: Any) -> Any:
         yield x, lambda m, dense: linear(m, mask(module.weight, dense))
     elif isinstance(module, nn.Conv2d):
         yield x, lambda m, dense: module._conv_forward(m, mask(module.weight, dense), None)
+    elif isinstance(module, SpatialReceptiveField2d):
+        groups = 1 if module.aggregate else module.in_channels
+        yield x.flatten(0, -4), lambda m, dense: conv2d(m, mask(module.weights, dense), groups=groups, **module.conv)
     elif isinstance(module, DelayLinear):
         yield x, lambda m, dense: m.sum((0, 1)) @ mask(module.weight, dense).sum(0)
     elif getattr(module, "input_weights", None) is not None:

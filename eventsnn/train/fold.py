@@ -1,4 +1,4 @@
-"""Batch norms taken into the layers before them, for what has no batch norm."""
+"""Networks of plain layers: batch norms taken into the layers before them, receptive fields as convolutions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from ..containers import SequentialState
+from ..fields import SpatialReceptiveField2d
 
 
 def without_norms(net: SequentialState) -> SequentialState:
-    """The network in evaluation mode, with each batch norm multiplied into the convolution or linear layer before it.
+    """The network in evaluation mode, with each batch norm multiplied into the convolution or linear layer before it;
+    receptive fields in space are convolutions too.
 
     Outputs are the same up to rounding. Raises ValueError for a batch norm elsewhere.
 
@@ -21,7 +23,9 @@ def without_norms(net: SequentialState) -> SequentialState:
     """
     modules: list[nn.Module] = []
     for module in net.eval():
-        if not isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        if isinstance(module, SpatialReceptiveField2d):
+            modules.append(_convolution(module))
+        elif not isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             modules.append(module)
         elif modules and isinstance(modules[-1], nn.Conv2d):
             modules[-1] = fuse_conv_bn_eval(modules[-1], module)
@@ -30,3 +34,13 @@ def without_norms(net: SequentialState) -> SequentialState:
         else:
             raise ValueError(f"{module} follows no convolution or linear layer, so it cannot be taken into one")
     return SequentialState(*modules).eval()
+
+
+def _convolution(fields: SpatialReceptiveField2d) -> nn.Conv2d:
+    """Receptive fields with the values they have now, as a convolution that has no parameters of theirs."""
+    weight, groups = fields.weights.detach(), 1 if fields.aggregate else fields.in_channels
+    conv = nn.Conv2d(fields.in_channels, len(weight), fields.size, groups=groups, bias=False, **fields.conv)
+    conv.weight.data = weight.clone()
+    if fields.bias is not None:
+        conv.bias = nn.Parameter(fields.bias.detach().clone())
+    return conv.eval()

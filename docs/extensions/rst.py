@@ -6,7 +6,7 @@ import importlib
 import inspect
 import textwrap
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from eventsnn.forms.build import ModelForm
@@ -31,10 +31,10 @@ def is_data(thing: Any) -> bool:
     return not (callable(thing) or inspect.ismodule(thing)) or isinstance(thing, types.GenericAlias)
 
 
-def summary(thing: Any) -> str:
+def summary(thing: Any, length: int = 150) -> str:
     """The first paragraph of a docstring, as reStructuredText; of a constant, its value or its keys."""
     if is_data(thing):
-        return f"``{textwrap.shorten(', '.join(thing) if isinstance(thing, dict) else repr(thing), 150)}``"
+        return f"``{textwrap.shorten(', '.join(thing) if isinstance(thing, Mapping) else repr(thing), length)}``"
     text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
     return text.replace("``", "`").replace("`", "``").replace("*", r"\*").replace("|", r"\|")
 
@@ -44,7 +44,7 @@ def described(path: str) -> str:
     room, _, name = path.rpartition(".")
     thing = getattr(importlib.import_module(room), name)
     if is_data(thing):
-        return f".. py:data:: {path}\n\n   {summary(thing)}\n\n"
+        return f".. py:data:: {path}\n\n   {summary(thing, 2_000)}\n\n"
     if inspect.isclass(thing):
         plain = issubclass(thing, ModelForm) or hasattr(thing, "broadcast")  # all neurons, and all states, are alike
         options = "" if plain else "   :members:\n   :special-members: __call__, __getitem__\n"

@@ -273,14 +273,14 @@ def test_costs_are_counted_as_neurobench_does():
 
 
 def test_receptive_fields_cost_what_the_convolution_does_that_they_are():
-    net = build(["fields scales=(0.2,) size=5", "LIFBox tau_mem_inv=500"], (2, 6, 6), 3)
+    net = build(["fields scales=(0.2,) orders=0 size=5", "LIFBox tau_mem_inv=500"], (2, 6, 6), 3)
     batch = ((torch.rand(4, 3, 2, 6, 6) < 0.4).float(), torch.zeros(3))
     fields, plain = cost(net, [batch]), cost(without_norms(net), [batch])
     assert fields[2:] == plain[2:]
     assert fields.effective_acs > 0
 
 
-@pytest.mark.parametrize("first", ["conv 4", "conv 4 bias=True", "fields scales=(0.2,) size=5"])
+@pytest.mark.parametrize("first", ["conv 4", "conv 4 bias=True", "fields scales=(0.2,) orders=0 size=5"])
 def test_batch_norms_are_taken_into_the_layers_before_them(first):
     net = build([first, "norm", "LIFBox tau_mem_inv=500", "flatten", "linear 3", "norm", "LI"], (2, 6, 6), 3)
     for _ in range(3):

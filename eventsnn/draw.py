@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from eventsnn.events import Events
+from eventsnn.jit import compiled
 from eventsnn.styles import PAPER, Image, Painter
 
 _PALETTE = ((0, 125, 72), (146, 60, 190), (205, 110, 0), (0, 120, 155), (190, 30, 95), (105, 105, 0), (70, 80, 200))
@@ -95,8 +97,11 @@ class Trajectories:
         self._ends: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
 
     def shade(self, events: Events) -> None:
-        """Add events to the grey background."""
-        np.add.at(self._events, (events.y, events.x), 1)
+        """Add events to the grey background. Raises ValueError for events outside the sensor."""
+        _, x, y, _ = events.numpy().columns
+        if not _count(self._events, x, y):
+            height, width = self._events.shape
+            raise ValueError(f"events lie outside the {width}x{height} sensor; crop them first")
 
     def add(self, number: int, x: float, y: float) -> None:
         """Lead the path of a track on to a place [px]."""
@@ -118,6 +123,17 @@ class Trajectories:
             label = max(2, min(end[0] + 10, image.shape[1] - 30)), max(18, min(end[1] - 8, image.shape[0] - 6))
             cv2.putText(image, str(number), label, _FONT, 0.7, colour(number), 2, cv2.LINE_AA)
         return image
+
+
+@compiled
+def _count(counts: Any, x: Any, y: Any) -> bool:
+    """Add one to the pixel of each event; False at the first off the sensor."""
+    height, width = counts.shape
+    for i in range(len(x)):
+        if not (0 <= x[i] < width and 0 <= y[i] < height):
+            return False
+        counts[y[i], x[i]] += 1
+    return True
 
 
 def save(path: str | Path, image: Image) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eventsnn.events import Events, show_duration, show_rate
 from eventsnn.filters import hot_pixels
+from eventsnn.jit import compiled
 
 from .reading import Reading
 
@@ -61,6 +62,26 @@ class Survey:
         return sorted(found, key=lambda pixel: -pixel[2])
 
 
+@compiled
+def _tally(t: Any, x: Any, y: Any, p: Any, previous: int, pause: int, counts: Any) -> Any:
+    """Steps back, largest step, sum of those over ``pause``, earliest and latest time, ON events, whether all lie on
+    the sensor; each is added to ``counts [H, W]``.
+    """
+    height, width = counts.shape
+    back, gap, paused, earliest, latest, on = 0, t[0] - previous, 0, t[0], t[0], 0
+    for i in range(len(t)):
+        step = t[i] - previous
+        previous = t[i]
+        back += step < 0
+        gap, paused = max(gap, step), paused + (step if step > pause else 0)
+        earliest, latest = min(earliest, t[i]), max(latest, t[i])
+        on += p[i] != 0
+        if not (0 <= x[i] < width and 0 <= y[i] < height):
+            return back, gap, paused, earliest, latest, on, False
+        counts[y[i], x[i]] += 1
+    return back, gap, paused, earliest, latest, on, True
+
+
 def survey(chunks: Iterable[Events], sensor: tuple[int, int] | None = None) -> Survey:
     """Go through a stream once. An unknown sensor size is inferred from the coordinates.
 
@@ -76,15 +97,16 @@ def survey(chunks: Iterable[Events], sensor: tuple[int, int] | None = None) -> S
         if not len(chunk):
             continue
         first, previous = (int(chunk.t[0]),) * 2 if first is None else (first, previous)
-        steps = np.diff(chunk.t, prepend=previous)
-        steps_back += int((steps < 0).sum())
-        largest_gap, pauses = max(largest_gap, int(steps.max())), pauses + int(steps[steps > _PAUSE].sum())
-        first, last, previous = min(first, int(chunk.t.min())), max(last, int(chunk.t.max())), int(chunk.t[-1])
-        events, on = events + len(chunk), on + int(chunk.p.sum())
-        side = max(int(chunk.x.max()), int(chunk.y.max())) + 1
-        if sensor is None and side > len(counts):
+        if sensor is None and (side := max(int(chunk.x.max()), int(chunk.y.max())) + 1) > len(counts):
             counts = np.pad(counts, (0, 2 * side - len(counts)))
-        np.add.at(counts, (chunk.y, chunk.x), 1)
+        columns = chunk.numpy().columns
+        back, gap, paused, earliest, latest, bright, inside = _tally(*columns, previous, _PAUSE, counts)
+        if not inside:
+            height, width = counts.shape
+            raise ValueError(f"events lie outside x 0..{width - 1} and y 0..{height - 1}; crop them first")
+        steps_back, largest_gap, pauses = steps_back + back, max(largest_gap, gap), pauses + paused
+        first, last, previous = min(first, earliest), max(last, latest), int(chunk.t[-1])
+        events, on = events + len(chunk), on + bright
     inferred = sensor is None
     if sensor is None:
         used = [int(np.flatnonzero(counts.any(axis)).max(initial=0)) + 1 for axis in (0, 1)]

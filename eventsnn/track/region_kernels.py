@@ -38,8 +38,12 @@ def background(cells: Any, block: int) -> float:
     height, width = cells.shape[0] // block, cells.shape[1] // block
     sums = np.zeros((height, width))
     for row in range(height * block):
-        for column in range(width * block):
-            sums[row // block, column // block] += cells[row, column]
+        into, line = sums[row // block], cells[row]
+        for k in range(width):
+            total = into[k]
+            for column in range(k * block, (k + 1) * block):
+                total += line[column]
+            into[k] = total
     means = np.sort(sums.ravel()) / block**2
     middle: float = means[(len(means) - 1) // 2]
     return middle
@@ -73,30 +77,32 @@ def outline(z: Any, cells: Any, edge: float, least: float) -> Any:
     the map along x and y (x and y of the low one, of the high one), cells with events, largest z.
     """
     height, width = z.shape
-    new, queue = np.empty((height, width), np.bool_), np.empty(height * width, np.int64)
+    new = np.zeros((height + 2, width + 2), np.bool_)
+    rows, columns = np.empty(height * width, np.int32), np.empty(height * width, np.int32)
     for row in range(height):
         for column in range(width):
-            new[row, column] = z[row, column] > edge
+            new[row + 1, column + 1] = z[row, column] > edge
     found = []
-    for start in range(height * width):
-        if not new[start // width, start % width]:
+    for start in np.flatnonzero(new):
+        rows[0], columns[0] = start // (width + 2) - 1, start % (width + 2) - 1
+        if not new[rows[0] + 1, columns[0] + 1]:
             continue
-        queue[0], size, at, peak = start, 1, 0, -np.inf
-        new[start // width, start % width] = False
+        new[rows[0] + 1, columns[0] + 1] = False
+        size, at, peak = 1, 0, -np.inf
         while at < size:
-            row, column = queue[at] // width, queue[at] % width
+            row, column = rows[at], columns[at]
             at, peak = at + 1, max(peak, z[row, column])
-            for y in range(max(row - 1, 0), min(row + 2, height)):
-                for x in range(max(column - 1, 0), min(column + 2, width)):
+            for y in range(row, row + 3):
+                for x in range(column, column + 3):
                     if new[y, x]:
                         new[y, x] = False
-                        queue[size] = y * width + x
+                        rows[size], columns[size] = y - 1, x - 1
                         size += 1
         if peak < least:
             continue
         across, along, filled = np.zeros(width), np.zeros(height), 0
         for k in range(size):
-            row, column = queue[k] // width, queue[k] % width
+            row, column = rows[k], columns[k]
             across[column] += cells[row, column]
             along[row] += cells[row, column]
             filled += cells[row, column] > 0

@@ -450,6 +450,13 @@ def test_what_is_not_a_tensor_is_refused(name):
         getattr(encode, name)([0.5], *[2] * (len(required) - 1))
 
 
+def test_complex_and_sparse_values_are_refused():
+    with pytest.raises(TypeError, match="poisson_encode: the input must be real"):
+        encode.poisson_encode(torch.ones(2, dtype=torch.cfloat), 3)
+    with pytest.raises(TypeError, match=r"does not take sparse input: pass input\.to_dense"):
+        encode.poisson_encode(torch.ones(2).to_sparse(), 3)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", [*ENCODERS, *DECODERS])

@@ -145,7 +145,7 @@ def test_windows_do_not_depend_on_the_cuts(events, dt, cuts):
     """Also out of order: an event belongs to the window that was open when it came."""
     edges = [0, *sorted(min(cut, len(events)) for cut in cuts), len(events)]
     parts = [events[a:b] for a, b in itertools.pairwise(edges)]
-    whole, cut = list(windows([events], dt)), list(windows(parts, dt))
+    whole, cut = list(windows(events, dt)), list(windows(parts, dt))
     assert [begin for begin, _ in whole] == [begin for begin, _ in cut]
     assert all(a == b for (_, a), (_, b) in zip(whole, cut, strict=True))
     if len(events):

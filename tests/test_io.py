@@ -760,6 +760,19 @@ def test_an_index_is_kept_for_as_long_as_the_file_is_the_same(tmp_path, monkeypa
     assert eventsnn.io.open(path).between(2, 6).t.tolist() == [3, 4]
 
 
+def test_an_index_that_cannot_be_kept_leaves_nothing(tmp_path, monkeypatch):
+    def full(file, **columns):
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(index, "KEEP", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(index.np, "savez", full)
+    eventsnn.io.write(tmp_path / "a.dat", Events([1, 5, 9], [1, 2, 3], [1, 2, 3], [0, 1, 0], sensor=(8, 8)))
+    assert eventsnn.io.open(tmp_path / "a.dat").between(2, 6).t.tolist() == [5]
+    assert list((tmp_path / "cache" / "eventsnn").iterdir()) == []
+
+
 # damage
 
 

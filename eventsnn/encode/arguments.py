@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from ..fields.values import readable
+from ..forms.operands import dense
 
 
 def floating(x: Any, owner: str) -> Tensor:
-    """The input as a floating tensor: integers and booleans in torch's default dtype."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{owner}: the input must be a tensor, not {type(x).__name__}")
-    return x if x.is_floating_point() else x.to(torch.get_default_dtype())
+    """The input as a dense floating tensor: integers and booleans in torch's default dtype."""
+    if isinstance(x, Tensor) and x.layout != torch.strided:
+        raise TypeError(f"{owner} does not take sparse input: pass input.to_dense()")
+    return dense(x, owner)
 
 
 def wide(x: Tensor) -> Tensor:

@@ -47,12 +47,12 @@ class Representation:
         return self.function(events, sensor=self.sensor, **self.time, **self.settings)
 
     def stream(
-        self, chunks: Iterable[Events], *, device: torch.device | str = "cpu", **time: Any
+        self, chunks: Events | Iterable[Events], *, device: torch.device | str = "cpu", **time: Any
     ) -> Iterator[tuple[int, torch.Tensor]]:
         """Pairs (start of the window in us, its tensor) of a stream, in memory bounded by one window and one chunk.
 
         The tensors are those of the whole recording, one by one. ``time`` are settings of ``windows``, in place of
-        those that the representation has. An event that comes late, after its window has closed, counts at the begin of
+        those that the representation has. An event that comes late, after its window has closed, counts at the start of
         the open one. Windows go to the ``device``, and the tensors are made there. Raises ValueError where the windows
         are not told: a number of bins needs ``start`` and ``stop``.
         """

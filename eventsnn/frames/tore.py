@@ -69,7 +69,8 @@ def to_tore(
         part = slice(edges[i], edges[i + 1])
         update_fifo(rows, recording[part] * size + cell[part], stamps[part])
         volumes.append(tore_values(rows.view(*shape, k), ends[i].view(-1, 1, 1, 1, 1), low, high).to(dtype))
-    out = torch.stack(volumes) if volumes else torch.empty(0, shape[0], shape[1] * k, *shape[2:], dtype=dtype)
+    none = (0, shape[0], shape[1] * k, *shape[2:])
+    out = torch.stack(volumes) if volumes else torch.empty(none, dtype=dtype, device=device)
     return out if isinstance(events, Packed) else out[:, 0]
 
 

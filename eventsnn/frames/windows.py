@@ -13,7 +13,7 @@ __all__ = ["windows"]
 
 
 def windows(
-    chunks: Iterable[Events],
+    chunks: Events | Iterable[Events],
     dt: int | str | None = None,
     *,
     start: int | None = None,
@@ -22,7 +22,7 @@ def windows(
     count: int | None = None,
     overlap: int | str = 0,
 ) -> Iterator[tuple[int, Events]]:
-    """Windows of a stream, as pairs (start of the window in us, its events): of ``dt`` us, or of ``count`` events.
+    """Windows of a stream (or of Events), as pairs (start in us, its events): of ``dt`` us, or of ``count`` events.
 
     Window k holds ``start + k stride <= t < start + k stride + dt`` with the stride ``dt - overlap``; by number, the
     ``count`` events from the ``k (count - overlap)``-th on, and it starts with its first event. There are as many as it
@@ -44,7 +44,7 @@ def windows(
 
 
 def spans(
-    chunks: Iterable[Events],
+    chunks: Events | Iterable[Events],
     dt: int | str | None = None,
     start: int | None = None,
     stop: int | None = None,
@@ -53,6 +53,7 @@ def spans(
     overlap: int | str = 0,
 ) -> Iterator[tuple[int, int, Events]]:
     """The windows as (begin, end, events); by number, from its least stamp to just after its largest."""
+    chunks = [chunks] if isinstance(chunks, Events) else chunks
     if sum(v is not None for v in (dt, n_bins, count)) != 1:
         raise ValueError("give either dt, the length of a window, or count, its events, or n_bins, their number")
     if count is not None and (start is not None or stop is not None):

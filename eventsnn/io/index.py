@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..events import Events
+from .atomic import whole
 from .reading import Mark
 
 SPAN = 1 << 18  # events a stretch has at least
@@ -65,10 +65,8 @@ class Index:
         target = _place(path, key)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent)
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **vars(self))
-            os.replace(temporary, target)
+            with whole(target) as place:
+                np.savez(place, **vars(self))
         except OSError:
             return
 

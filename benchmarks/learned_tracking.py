@@ -23,54 +23,55 @@ from eventsnn.pipelines.learn_to_track import SCENES, Config, Training, batches,
 from eventsnn.track.calibration import activity, calibrate
 from eventsnn.track.field_network import NetworkConfig
 
-MODELS: dict[str, tuple[NetworkConfig, float | None]] = {
-    "LIF RF": (NetworkConfig("lif", "rf"), None),
-    "LIF uniform": (NetworkConfig("lif", "uniform"), None),
-    "LIF RF, calibrated": (NetworkConfig("lif", "rf"), 0.05),
-    "LIF uniform, calibrated": (NetworkConfig("lif", "uniform"), 0.05),
-    "LI RF": (NetworkConfig("li", "rf"), None),
-    "LI uniform": (NetworkConfig("li", "uniform"), None),
-    "ReLU, 8 frames, RF": (NetworkConfig("relu", "rf", stacked=8), None),
-    "ReLU, 8 frames, uniform": (NetworkConfig("relu", "uniform", stacked=8), None),
-    "ReLU, 1 frame, RF": (NetworkConfig("relu", "rf"), None),
-    "ReLU, 1 frame, uniform": (NetworkConfig("relu", "uniform"), None),
-    "LIF RF mixed, calibrated": (NetworkConfig("lif", "rf-mixed"), 0.05),
-    "LI RF mixed": (NetworkConfig("li", "rf-mixed"), None),
+OWN: dict[str, Any] = {"mixing": "own", "taus": (2.0, 5.5, 22.0)}
+KINDS: dict[str, dict[str, Any]] = {
+    "LIF": {"neuron": "lif", **OWN},
+    "LI": {"neuron": "li", **OWN},
+    "ReLU, 8 frames": {"neuron": "relu", "stacked": 8},
+    "ReLU, 1 frame": {"neuron": "relu"},
+    "LIF, shared": {"neuron": "lif"},
+    "LI, shared": {"neuron": "li"},
+}
+MODELS: dict[str, tuple[NetworkConfig, bool]] = {
+    f"{kind}, {'RF' if init == 'rf' else 'uniform'}{', calibrated' if calibrated else ''}": (
+        NetworkConfig(init=init, **settings),
+        calibrated,
+    )
+    for kind, settings in KINDS.items()
+    for calibrated in (False, True)
+    for init in ("rf", "uniform")
 }
 
 
-def experiments(config: Config, seeds: range, chosen: list[str], seconds: float) -> Iterator[dict[str, Any]]:
-    """The results of each network, seed by seed; none is begun after so many seconds."""
-    start = time.perf_counter()
-    for seed in seeds:
-        given = list(batches(replace(config, seed=seed)))
-        for name in chosen:
-            network, rate = MODELS[name]
-            settings = replace(config, network=replace(network, seed=seed), rate=rate, seed=seed)
-            begun = time.perf_counter()
-            if begun - start > seconds:
-                return
-            training = Training(settings)
-            frames = given[0].frames.float()
-            if rate is not None:
-                calibrate(training.net, frames, rate)
-            before = activity(training.net, frames)
-            curve = {}
-            for clips in given:
-                value = training.step(clips)
-                if training.iteration in {config.iterations // k for k in (16, 4, 2)}:
-                    curve[training.iteration] = evaluate(training.net, replace(settings, clips=64)).mean
-            errors = evaluate(training.net, settings)
-            yield {
-                "model": name,
-                "seed": seed,
-                "weights": sum(p.numel() for p in training.net.parameters()),
-                "loss": float(value),
-                "before": before,
-                "curve": curve,
-                "seconds": round(time.perf_counter() - begun, 2),
-                **errors._asdict(),
-            }
+def experiments(config: Config, wanted: list[tuple[int, str]], seconds: float) -> Iterator[dict[str, Any]]:
+    """The result of each network, a pair of seed and name; none is begun after so many seconds."""
+    start, given, last = time.perf_counter(), [], None
+    for seed, name in wanted:
+        begun = time.perf_counter()
+        if begun - start > seconds:
+            return
+        if seed != last:
+            given, last = list(batches(replace(config, seed=seed))), seed
+        network, calibrated = MODELS[name]
+        settings = replace(config, network=replace(network, seed=seed), calibrate=calibrated, seed=seed)
+        training, frames, curve = Training(settings), given[0].frames.float(), {}
+        if calibrated:
+            calibrate(training.net, frames)
+        before = activity(training.net, frames)
+        for clips in given:
+            value = training.step(clips)
+            if training.iteration in {config.iterations // k for k in (16, 4, 2)}:
+                curve[training.iteration] = evaluate(training.net, replace(settings, clips=64)).mean
+        yield {
+            "model": name,
+            "seed": seed,
+            "weights": sum(p.numel() for p in training.net.parameters()),
+            "loss": float(value),
+            "before": before,
+            "curve": curve,
+            "seconds": round(time.perf_counter() - begun, 2),
+            **evaluate(training.net, settings)._asdict(),
+        }
 
 
 def report(source: Path, stem: Path) -> None:
@@ -146,9 +147,10 @@ def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parse.add_argument("--iterations", type=int, default=600)
-    parse.add_argument("--batch-size", type=int, default=32)
+    parse.add_argument("--batch-size", type=int, default=16)
     parse.add_argument("--seeds", type=int, nargs=2, default=(0, 3), help="first, and one after the last")
-    parse.add_argument("--models", nargs="*", default=list(MODELS)[:10], help=f"of {', '.join(MODELS)}")
+    parse.add_argument("--models", nargs="*", default=list(MODELS), help=f"of {', '.join(MODELS)}")
+    parse.add_argument("--part", type=int, nargs=2, default=(0, 1), help="each so many-th training, from this one on")
     parse.add_argument("--seconds", type=float, default=600.0, help="begin no network after this time")
     parse.add_argument("--json", type=Path, help="add each result to this file, a line each")
     parse.add_argument("--report", type=Path, nargs=2, metavar=("JSON", "STEM"), help="write table and figure instead")
@@ -157,10 +159,17 @@ def main() -> None:
         report(*arguments.report)
         return
     config = Config(
-        iterations=arguments.iterations, batch_size=arguments.batch_size, device=arguments.device, clips=512
+        scenes="speeds-and-sizes",
+        size_weight=0.0,
+        iterations=arguments.iterations,
+        batch_size=arguments.batch_size,
+        device=arguments.device,
+        clips=512,
     )
+    first, step = arguments.part
+    wanted = [(seed, name) for seed in range(*arguments.seeds) for name in arguments.models][first::step]
     where = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else "CPU"
-    for result in experiments(config, range(*arguments.seeds), arguments.models, arguments.seconds):
+    for result in experiments(config, wanted, arguments.seconds):
         result |= {"device": where, "iterations": config.iterations, "batch_size": config.batch_size}
         print({k: v for k, v in result.items() if k not in ("device",)}, flush=True)
         if arguments.json:

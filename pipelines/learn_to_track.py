@@ -8,57 +8,70 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import warnings
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from eventsnn.io.atomic import whole
-from eventsnn.track.calibration import calibrate, check, complaints
+from eventsnn.track.calibration import activity, calibrate, complaints
 from eventsnn.track.dsnt import divergence, target_maps
 from eventsnn.track.field_network import Answer, FieldNetwork, NetworkConfig
 from eventsnn.track.network_file import read_network, write_network
 
 from . import moving_clips
-from .moving_clips import SCENES, Clips, clips
+from .classify import device_of
+from .moving_clips import SCENES, Clips
+from .moving_errors import Errors, measure, told
 
 VALIDATION, TEST = 1_000_001, 1_000_002
 
 
 @dataclass(frozen=True)
 class Config:
-    """Train a network that follows an object: network.safetensors, log.jsonl and report.json."""
+    """Train a network that follows an object, for track --tracker learned: network.safetensors, log.jsonl, report.json.
+
+    Clips of moving shapes are made while it learns. Interrupted, it goes on with --resume as if it never stopped.
+    """
 
     out: Path = Path("learned-tracker")
     """Folder for the results."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    scenes: str = "speeds-and-sizes"
-    """What moves: speeds-and-sizes (64 x 64 px), speeds-and-sizes-32, or varied."""
+    network: NetworkConfig = field(default_factory=lambda: NetworkConfig(mixing="learned"))
+    scenes: Literal["varied", "speeds-and-sizes", "speeds-and-sizes-32"] = "varied"
+    """What moves: varied shapes in noise; or, for comparisons, a circle in 64 x 64 px, or in 32 x 32 px."""
     iterations: int = 600
+    """Batches to learn from."""
     batch_size: int = 32
+    """Clips in a batch."""
     warmup: int = 30
-    """Frames before those that the loss is taken of, without gradient."""
+    """Frames of each clip before those that the loss is taken of, without gradient."""
     lr: float = 5e-3
+    """Learning rate of Adam at the start."""
+    tau_lr: float = 8.0
+    """How many times as fast time constants learn."""
     decay: float = 0.9
     """Factor of the learning rate after each fifteenth of the iterations."""
     weight_decay: float = 1e-6
+    """Of Adam."""
     clip: float = 1.0
+    """Largest norm of the gradient."""
     map_weight: float = 1e-4
     """Of the divergence between the map and a Gaussian about the object."""
     activity_weight: float = 0.05
     """Of the squared distance of the spike rates from 5 %."""
-    size_weight: float = 0.0
-    """Of the error of the logarithm of the size."""
-    rate: float | None = 0.05
-    """Mean output of the neurons that gains are set for before training; none: gains stay 1."""
+    size_weight: float = 0.05
+    """Of the error of the logarithm of the size; with 0 the network does not learn how large an object is."""
+    calibrate: bool = True
+    """Set gains before training: 5 % spikes, or outputs of equal deviation; without, all gains are 1."""
     seed: int = 0
+    """Of the clips."""
     save_every: int = 100
+    """Iterations after which the network is tested on validation clips, and written."""
     clips: int = 256
     """Held-out clips of the evaluation."""
     start: Path | None = None
@@ -66,6 +79,7 @@ class Config:
     resume: bool = False
     """Go on from the checkpoint in the folder."""
     device: str = "cpu"
+    """Where it is trained: cpu, cuda, ..., or auto."""
 
     def __post_init__(self) -> None:
         if self.scenes not in SCENES:
@@ -91,13 +105,15 @@ class Training:
     def __init__(self, config: Config, net: FieldNetwork | None = None) -> None:
         self.config, self.iteration = config, 0
         self.net = (FieldNetwork(config.network) if net is None else net).to(config.device)
-        self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        taus = [parameter for name, parameter in self.net.named_parameters() if name.startswith("log_")]
+        groups = [{"params": list(self.net.weights), "times": 1.0}, {"params": taus, "times": config.tau_lr}]
+        self.optimiser = torch.optim.Adam(groups, lr=config.lr, weight_decay=config.weight_decay)
 
     def step(self, given: Clips) -> Tensor:
         """Learn from a batch; returns the loss."""
         config = self.config
         for group in self.optimiser.param_groups:
-            group["lr"] = config.lr * config.decay ** (15 * self.iteration // config.iterations)
+            group["lr"] = group["times"] * config.lr * config.decay ** (15 * self.iteration // config.iterations)
         self.net.train()
         frames = given.frames.float()
         with torch.no_grad():
@@ -149,49 +165,9 @@ def loss(answer: Answer, centre: Tensor, size: Tensor, config: Config) -> Tensor
     return value
 
 
-class Errors(NamedTuple):
-    """Distances [px] over frames after the warm-up: their mean and median, by speed class and by size class; the mean
-    of one who always says the centre of the image; mean ratio of sizes, as |log|; spike rates."""
-
-    mean: float
-    median: float
-    by_speed: list[float]
-    by_size: list[float]
-    centre_guess: float
-    size: float
-    activity: list[list[float]]
-
-
-@torch.no_grad()
 def evaluate(net: FieldNetwork, config: Config, seed: int = TEST) -> Errors:
     """Errors on clips that no training sees."""
-    scenes = SCENES[config.scenes]
-    net.eval()
-    found: list[tuple[Tensor, ...]] = []
-    rates: list[Tensor] = []
-    size = min(64, math.ceil(config.clips / len(scenes)))
-    for k, first in enumerate(range(0, config.clips, size)):
-        given = clips(scenes[k % len(scenes)], min(size, config.clips - first), seed, first, config.device)
-        answer, _ = net(given.frames.float())
-        pixels = given.image / 2
-        columns = (
-            ((answer.centre - given.centre) * pixels).norm(dim=-1),
-            (given.centre * pixels).norm(dim=-1),
-            (answer.size.log() - given.size.log()).abs().mean(-1),
-            given.speed_class.expand(len(given.frames), -1),
-            given.size_class.expand(len(given.frames), -1),
-        )
-        found.append(tuple(column[config.warmup :] for column in columns))
-        rates.append(torch.stack(answer.activity))
-    distance, guess, sizes, speeds, widths = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
-    by_speed, by_size = (
-        [round(float(distance[classes == k].mean()), 4) for k in classes.unique()] for classes in (speeds, widths)
-    )
-    mean, median, floor, ratio = (
-        round(float(value), 4) for value in (distance.mean(), distance.median(), guess.mean(), sizes.mean())
-    )
-    activity = [[round(v, 5) for v in row] for row in torch.stack(rates).mean(0).tolist()]
-    return Errors(mean, median, by_speed, by_size, floor, ratio, activity)
+    return measure(net, config.scenes, config.clips, config.warmup, seed, config.device)
 
 
 def begin(config: Config) -> Training:
@@ -203,22 +179,42 @@ def begin(config: Config) -> Training:
         return Training(config, net)
     training = Training(config)
     frames = next(batches(config)).frames.float()
-    if config.rate is not None:
-        calibrate(training.net, frames, config.rate)
-    check(training.net, frames)
+    if config.calibrate:
+        calibrate(training.net, frames)
+    for text in complaints(training.net, activity(training.net, frames)):
+        tqdm.write(f"before training {text}", sys.stderr)
     return training
 
 
 def run(config: Config) -> Path:
-    """Train, evaluate on held-out clips, and write network and report; returns the folder."""
-    file, log = config.out / "network.safetensors", config.out / "log.jsonl"
-    if config.resume:
-        training = Training.load(file, config)
-    elif file.exists():
+    """Train, evaluate on held-out clips, and write network and report; returns the folder.
+
+    Raises KeyboardInterrupt when interrupted, saying what is kept.
+    """
+    config = replace(config, device=str(device_of(config.device)))
+    file = config.out / "network.safetensors"
+    if file.exists() and not config.resume:
         raise ValueError(f"{config.out} has a network already; go on with --resume, or give another --out")
-    else:
-        training = begin(config)
+    if config.resume and not file.exists():
+        raise ValueError(f"{config.out} holds no training to go on with: there is no {file.name}")
+    training = Training.load(file, config) if config.resume else begin(config)
     config.out.mkdir(parents=True, exist_ok=True)
+    try:
+        _train(training, file, config.out / "log.jsonl")
+    except KeyboardInterrupt:
+        hint = f"{file} is kept, go on with --resume" if file.exists() else "nothing was saved yet"
+        raise KeyboardInterrupt(f"interrupted after {training.iteration} iterations; {hint}") from None
+    errors = evaluate(training.net, config)
+    with whole(config.out / "report.json") as part:
+        part.write_text(json.dumps({"errors": errors._asdict(), "training": _settings(config)}, indent=1) + "\n")
+    print("\n".join(told(errors, config.scenes)))
+    print(f"results in {config.out}; to use them: eventsnn track RECORDING --tracker learned --network {file}")
+    return config.out
+
+
+def _train(training: Training, file: Path, log: Path) -> None:
+    """Go through the iterations that are left; now and then validate, warn of silent layers, and save."""
+    config = training.config
     lines = log.read_text().splitlines() if config.resume and log.is_file() else []
     lines = [line for line in lines if json.loads(line)["iteration"] <= training.iteration]
     with tqdm(total=config.iterations, initial=training.iteration, unit=" batches", disable=None) as bar:
@@ -227,19 +223,13 @@ def run(config: Config) -> Path:
             bar.update()
             if training.iteration % config.save_every == 0 or training.iteration == config.iterations:
                 errors = evaluate(training.net, config, VALIDATION)
+                for text in complaints(training.net, errors.activity):
+                    tqdm.write(f"after {training.iteration} iterations {text}", sys.stderr)
                 lines.append(json.dumps({"iteration": training.iteration, "loss": float(value), **errors._asdict()}))
                 training.save(file)
                 with whole(log) as part:
                     part.write_text("\n".join(lines) + "\n")
                 bar.set_postfix_str(f"{errors.mean:.2f} px")
-    errors = evaluate(training.net, config)
-    for text in complaints(training.net, errors.activity):
-        warnings.warn(text, stacklevel=1)
-    with whole(config.out / "report.json") as part:
-        part.write_text(json.dumps({"errors": errors._asdict(), "training": _settings(config)}, indent=1) + "\n")
-    print(f"held-out clips: {errors.mean:.2f} px on average (always saying the centre: {errors.centre_guess:.2f} px)")
-    print(f"results in {config.out}")
-    return config.out
 
 
 def _settings(config: Config) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from eventsnn.events import Events, microseconds, show_duration
 from eventsnn.io.atomic import whole
 from eventsnn.io.waiting import until_idle
 from eventsnn.track import Tracker, TrackerConfig, Tracks
-from eventsnn.track.learned import LearnedTracker, learned_dt
+from eventsnn.track.learned import LearnedTracker
 
 from .info import Survey, survey
 from .interrupting import noticed
@@ -93,8 +93,6 @@ def plan(facts: Survey, config: Config) -> Plan:
         raise ValueError(f"tracker must be 'untrained' or 'learned', got {config.tracker!r}")
     if config.dt != "auto":
         dt = microseconds(config.dt)
-    elif config.tracker == "learned":
-        dt = learned_dt(rate, facts.sensor)
     else:
         dt = choose_dt(rate, _LONG if config.follow else active)
     if dt <= 0:

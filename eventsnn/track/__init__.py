@@ -1,8 +1,11 @@
-"""Tracking: regions of activity, detections, association, Kalman filter, tracks."""
+"""Tracking: regions of activity, detections, association, Kalman filter, tracks; and by a network that was trained."""
 
 from .by_detections import DetectionTracker
 from .config import TrackerConfig
 from .detections import Detections
+from .field_network import FieldNetwork, NetworkConfig
+from .learned import LearnedTracker, pretrained
+from .network_file import read_network, write_network
 from .records import STATES, Row, Tracks
 from .regions import Region, RegionDetector
 from .scale_space import ScaleSpaceDetector
@@ -12,6 +15,9 @@ __all__ = [
     "STATES",
     "DetectionTracker",
     "Detections",
+    "FieldNetwork",
+    "LearnedTracker",
+    "NetworkConfig",
     "Region",
     "RegionDetector",
     "Row",
@@ -19,4 +25,7 @@ __all__ = [
     "Tracker",
     "TrackerConfig",
     "Tracks",
+    "pretrained",
+    "read_network",
+    "write_network",
 ]

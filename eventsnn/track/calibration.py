@@ -52,11 +52,15 @@ def check(net: FieldNetwork, frames: Tensor) -> list[list[float]]:
 
 
 @torch.no_grad()
-def calibrate(net: FieldNetwork, frames: Tensor, rate: float = 0.05) -> list[list[float]]:
-    """Set the gains, layer by layer, so that each temporal channel has a mean output of ``rate``; returns the gains.
+def calibrate(
+    net: FieldNetwork, frames: Tensor, rate: float = 0.05, std: float = 0.02, maps: float = 0.02
+) -> list[list[float]]:
+    """Set the gains, layer by layer, so that each temporal channel does as much at the start; returns the gains.
 
-    Found by halving an interval of gains; the neurons of one channel share theirs. Raises ValueError for frames
-    without events, which no gain helps, and for a rate outside 0..1.
+    Spiking neurons get a mean output of ``rate``, others an output of standard deviation ``std``, and the maps a
+    standard deviation of ``maps``. The gain is found by halving an interval; the neurons of one channel share theirs.
+    Raises ValueError for frames without events, which no gain helps, for a rate outside 0..1, and for other measures
+    that are not positive.
 
     >>> from eventsnn.track.field_network import NetworkConfig
     >>> net = FieldNetwork(NetworkConfig(scales=(1.0,), taus=(4.0, 16.0)))
@@ -67,9 +71,12 @@ def calibrate(net: FieldNetwork, frames: Tensor, rate: float = 0.05) -> list[lis
     """
     if not 0 < rate < 1:
         raise ValueError(f"rate must lie between 0 and 1, got {rate}")
+    if min(std, maps) <= 0:
+        raise ValueError(f"std and maps must be positive, got {std} and {maps}")
     if not frames.any():
         raise ValueError("frames without events cannot calibrate a network; give frames in which something moves")
-    x, _ = net._stack(frames, net._start(frames).frames)
+    spiking, start = net.config.neuron == "lif", net._start(frames)
+    x, _ = net._stack(frames, start.frames)
     for layer in range(2):
         net.gains[layer] = 1.0
         plain = net.drive(layer, x).expand(-1, -1, net.gains.shape[1], -1, -1, -1)
@@ -77,8 +84,11 @@ def calibrate(net: FieldNetwork, frames: Tensor, rate: float = 0.05) -> list[lis
         for _ in range(_STEPS):
             middle = (low + high) / 2
             output, _ = net.neurons(layer, plain * middle.exp().reshape(-1, 1, 1, 1))
-            more = output.mean((0, 1, 3, 4, 5)) < rate
-            low, high = torch.where(more, middle, low), torch.where(more, high, middle)
+            channels = output.transpose(0, 2).flatten(1)
+            less = channels.mean(1) < rate if spiking else channels.std(1) < std
+            low, high = torch.where(less, middle, low), torch.where(less, high, middle)
         net.gains[layer] = ((low + high) / 2).exp()
         x, _ = net.neurons(layer, net.drive(layer, x))
+    net.map_gain.fill_(1.0)
+    net.map_gain.copy_(maps / net.maps(x, start.out)[0][:, :, 0].std())
     return [[round(gain, 4) for gain in row] for row in net.gains.tolist()]

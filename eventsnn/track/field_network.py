@@ -50,8 +50,9 @@ class NetworkConfig:
     """Variances of the receptive fields [cells^2]; seven fields each. The windows of 9, 7 and 5 cells hold these."""
     stacked: int = 1
     """Consecutive frames that are the input of a step."""
-    mixing: Literal["mean", "learned"] = "mean"
-    """How temporal channels become one: by their mean, as published, or each with weights of its own behind it."""
+    mixing: Literal["mean", "learned", "own"] = "mean"
+    """How temporal channels become one: by their mean, all weights shared; or each with weights of its own behind it,
+    or in all layers."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -63,6 +64,11 @@ class NetworkConfig:
     @property
     def channels(self) -> int:
         return 7 * len(self.scales)
+
+    @property
+    def temporal(self) -> int:
+        """Temporal channels."""
+        return 1 if self.neuron == "relu" else len(self.taus)
 
 
 def receptive_fields(scales: tuple[float, ...], size: int) -> Tensor:
@@ -82,19 +88,22 @@ def receptive_fields(scales: tuple[float, ...], size: int) -> Tensor:
 def initial_weights(config: NetworkConfig) -> list[Tensor]:
     """Weights ``[out, in, size, size]`` of the three convolutions."""
     draw = torch.Generator().manual_seed(config.seed)
-    n, groups = config.channels, len(config.taus) if config.mixing == "learned" and config.neuron != "relu" else 1
+    n, own, behind = config.channels, config.mixing == "own", config.mixing != "mean"
+    m = n * config.temporal if own else n
     weights = []
-    for layer, (out, into, size) in enumerate(zip((n, n, MAPS), (2 * config.stacked, n, n), SIZES, strict=True)):
+    for layer, (out, into, size) in enumerate(zip((m, m, MAPS), (2 * config.stacked, n, n), SIZES, strict=True)):
         shape = (out, into, size, size)
         if config.init == "uniform":
             bound = 1 / math.sqrt(into * size * size)
             weights.append((2 * torch.rand(shape, generator=draw) - 1) * bound)
             continue
         kernels = receptive_fields(config.scales, size)
-        weight = kernels[:, None].expand(shape) if layer == 0 else kernels[None].expand(shape)
+        first = kernels.repeat(out // n if layer == 0 else 1, 1, 1)
+        weight = first[:, None].expand(shape) if layer == 0 else kernels[None].expand(shape)
         if layer and config.init == "rf-mixed":
             weight = weight * (2.0 * torch.randint(2, (out, into, 1, 1), generator=draw) - 1)
         weights.append(weight.clone())
+    groups = config.temporal if behind else 1
     weights[2] = weights[2].repeat(1, groups, 1, 1) / groups
     return weights
 
@@ -132,7 +141,8 @@ class NetworkState(NamedTuple):
 class FieldNetwork(nn.Module):
     """``forward(frames [T, B, 2, H, W], state=None) -> (Answer, NetworkState)``, H and W multiples of 4.
 
-    ``gains`` [2, temporal channels] multiply what goes into the neurons; ``calibrate`` sets them.
+    ``gains`` [2, temporal channels] multiply what goes into the neurons, ``map_gain`` the maps; ``calibrate`` sets
+    them.
 
     >>> net = FieldNetwork(NetworkConfig(scales=(1.0,), taus=(4.0, 16.0)))
     >>> answer, state = net(torch.zeros(5, 3, 2, 16, 24))
@@ -151,7 +161,10 @@ class FieldNetwork(nn.Module):
         self.log_output_tau = nn.Parameter(torch.tensor(math.log(self.config.output_tau)))
         self.register_buffer("gains", torch.ones(2, len(self.config.taus) if self.log_taus is not None else 1))
 
+        self.register_buffer("map_gain", torch.ones(()))
+
     gains: Tensor
+    map_gain: Tensor
 
     def forward(self, frames: Tensor, state: NetworkState | None = None) -> tuple[Answer, NetworkState]:
         if frames.ndim != 5 or frames.shape[2] != 2 or frames.shape[3] % STRIDE or frames.shape[4] % STRIDE:
@@ -162,29 +175,20 @@ class FieldNetwork(nn.Module):
         x, kept = self._stack(frames, state.frames)
         voltages, activity = [], []
         for layer in range(2):
-            drive = self.drive(layer, x)
-            x, v = self.neurons(layer, drive, state.v[layer])
+            x, v = self.neurons(layer, self.drive(layer, x), state.v[layer])
             voltages.append(v)
             activity.append(x.mean((0, 1, 3, 4, 5)))
-        if self.config.mixing == "learned":
-            x = x.flatten(2, 3)[:, :, None]
-        maps = _convolve(x, self.weights[2]).mean(2)
-        rate = (-self.log_output_tau).exp().clamp(max=1.0)
-        maps, out = scan(
-            functools.partial(li_box.step, dt=1.0),
-            maps,
-            li_box.LIBoxState(v=state.out),
-            li_box.LIBoxParameters(tau_mem_inv=rate, v_leak=torch.zeros_like(rate)),
-        )
+        maps, out = self.maps(x, state.out)
         centre, spread, probability = dsnt(maps[:, :, 0])
         logs = (maps[:, :, 1:] * probability[:, :, None]).sum((-2, -1))
         size = 2 * STRIDE * logs.clamp(-5, 5).exp()
-        return Answer(centre, spread, size, probability, activity), NetworkState(kept, tuple(voltages), out.v)
+        return Answer(centre, spread, size, probability, activity), NetworkState(kept, tuple(voltages), out)
 
     def drive(self, layer: int, x: Tensor) -> Tensor:
         """What goes into a layer's neurons, ``[T, B, temporal channels, C, H, W]``."""
         pooled = x.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2)).mean((-3, -1))
-        return _convolve(pooled, self.weights[layer]) * self.gains[layer].reshape(-1, 1, 1, 1)
+        own = self.config.temporal if self.config.mixing == "own" else 0
+        return _convolve(pooled, self.weights[layer], own) * self.gains[layer].reshape(-1, 1, 1, 1)
 
     def neurons(self, layer: int, drive: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Output over time of a layer's neurons, and their last voltage."""
@@ -205,6 +209,19 @@ class FieldNetwork(nn.Module):
         z, fired = scan(functools.partial(lif_box.step, dt=1.0), drive, lif_box.LIFBoxFeedForwardState(v=v), q)
         return z, fired.v
 
+    def maps(self, x: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps ``[T, B, 3, H / 4, W / 4]`` of what the neurons say, and the integrator's last voltage."""
+        if self.config.mixing != "mean":
+            x = x.flatten(2, 3)[:, :, None]
+        rate = (-self.log_output_tau).exp().clamp(max=1.0)
+        maps, state = scan(
+            functools.partial(li_box.step, dt=1.0),
+            _convolve(x, self.weights[2]).mean(2) * self.map_gain,
+            li_box.LIBoxState(v=out),
+            li_box.LIBoxParameters(tau_mem_inv=rate, v_leak=torch.zeros_like(rate)),
+        )
+        return maps, state.v
+
     def _start(self, frames: Tensor) -> NetworkState:
         _, batch, _, height, width = frames.shape
         before = frames.new_zeros(self.config.stacked - 1, batch, 2, height, width)
@@ -219,6 +236,11 @@ class FieldNetwork(nn.Module):
         return torch.cat([every[k : k + steps] for k in range(n)], 2)[:, :, None], every[steps:]
 
 
-def _convolve(x: Tensor, weight: Tensor) -> Tensor:
-    """All steps, samples and temporal channels at once: ``[T, B, K, C, H, W] -> [T, B, K, out, H, W]``."""
-    return conv2d(x.flatten(0, 2), weight, padding="same").float().unflatten(0, x.shape[:3])
+def _convolve(x: Tensor, weight: Tensor, own: int = 0) -> Tensor:
+    """All steps, samples and temporal channels at once: ``[T, B, K, C, H, W] -> [T, B, K, out, H, W]``; with as many
+    ``own`` temporal channels as there are, each has weights of its own."""
+    if not own:
+        return conv2d(x.flatten(0, 2), weight, padding="same").float().unflatten(0, x.shape[:3])
+    x = x.flatten(2, 3)
+    y = conv2d(x.flatten(0, 1), weight, padding="same", groups=x.shape[2] // weight.shape[1])
+    return y.float().unflatten(0, x.shape[:2]).unflatten(2, (own, -1))

@@ -222,7 +222,7 @@ class ToAveragedTimesurface(Representation):
         super().__init__(to_averaged_time_surface, sensor_size[:2], {}, {"time_window": time_window, **settings})
 
     def stream(
-        self, chunks: Iterable[Events], *, device: torch.device | str = "cpu", **time: Any
+        self, chunks: Events | Iterable[Events], *, device: torch.device | str = "cpu", **time: Any
     ) -> Iterator[tuple[int, torch.Tensor]]:
         """Pairs (start of the window, the surface of all so far); ``time`` are settings of ``windows``."""
         surface = AveragedTimeSurface(self.sensor, **self.settings)

@@ -26,6 +26,7 @@ exclude_patterns = ["gallery/*"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 smartquotes = False
+highlight_language = "none"
 nitpicky = True
 nitpick_ignore_regex = [("py:class", ".*"), ("py:data", ".*")]  # types in signatures, many of other packages
 

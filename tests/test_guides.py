@@ -1,4 +1,4 @@
-"""Every block of a guide runs, in its order, in one folder that holds a recording.raw."""
+"""Every block of a guide runs, in its order, in a folder that holds a recording, alone and in a folder of its own."""
 
 import re
 import subprocess
@@ -16,7 +16,10 @@ GUIDES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
 def test_blocks(guide, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    eventsnn.write("recording.raw", record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 0.0))], (120, 80), "300ms")[0])
+    events, _ = record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 0.0))], (120, 80), "300ms")
+    Path("my-recordings").mkdir()
+    for path in ("recording.raw", "my-recordings/recording.raw"):
+        eventsnn.write(path, events)
     names = {"__name__": "guide"}
     for number, (kind, text) in enumerate(re.findall(r"^```(\w*)\n(.*?)^```", guide.read_text(), re.M | re.S)):
         if kind == "python":

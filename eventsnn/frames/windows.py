@@ -110,8 +110,12 @@ def _cut(
         held.append((events, now))
         if now[-1] < start + edge(k + 1) + shared:
             continue
+        if held[:-1] and not shared:  # what is left of earlier chunks, with what this one adds to its window
+            first = int(np.searchsorted(now, start + edge(k + 1)))
+            yield window(start, *_joined([*held[:-1], (events[:first], now[:first])]))
+            k, held = k + 1, [(events[first:], now[first:])]
         events, seen = _joined(held)
-        while seen[-1] >= start + edge(k + 1) + shared and k != number:
+        while len(seen) and seen[-1] >= start + edge(k + 1) + shared and k != number:
             yield window(start, events, seen)
             k += 1
         first = int(np.searchsorted(seen, start + edge(k)))

@@ -71,3 +71,18 @@ def owners(low: Any, high: Any, state: Any, half: Any, silent: Any, least: float
                     inside, within = inside + 1, k
         result[i] = owner if several < 2 else within if inside == 1 else -2
     return result
+
+
+@brief
+def widen(state: Any, half: Any, reach: Any, which: Any, low: Any, high: Any, largest: float) -> None:
+    """Let the targets ``which [k]`` reach as far as regions ``[k, 2]``, in place, unless it is over ``largest`` then."""
+    for i in range(len(which)):
+        k, size = which[i], 0.0
+        for axis in range(2):
+            first = min(state[k, axis] - half[k, axis], low[i, axis])
+            size = max(size, max(state[k, axis] + half[k, axis], high[i, axis]) - first)
+        if size <= largest:
+            for axis in range(2):
+                place = state[k, axis]
+                first, last = min(place - half[k, axis], low[i, axis]), max(place + half[k, axis], high[i, axis])
+                reach[k, axis] = max(reach[k, axis], max(place - first, last - place) + 2)

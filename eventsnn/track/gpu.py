@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,7 +189,10 @@ class Attribution:
     def __init__(self, dt_us: int, device: torch.device) -> None:
         self._dt = torch.tensor(float(dt_us), dtype=torch.float64, device=device)
         self._stream = torch.cuda.Stream(device)
-        self._room = 0
+        here = self._stream.device.index == torch.cuda.current_device()
+        self._at: AbstractContextManager[None] = nullcontext() if here else torch.cuda.device(device)
+        with torch.cuda.stream(self._stream):
+            self._prepare(16)
 
     def __call__(
         self, part: Part, end_us: int, state: Array, half: Array, reach: Array, here: Array, crowd: Array, gate: Array
@@ -196,7 +200,7 @@ class Attribution:
         n = len(state)
         if n > self._room:
             with torch.cuda.stream(self._stream):
-                self._prepare(max(16, 2 * n))
+                self._prepare(2 * n)
         tell(
             self._staged,
             self._room,
@@ -208,9 +212,9 @@ class Attribution:
             crowd,
             gate,
         )
-        with torch.cuda.stream(self._stream):
+        with self._at:
             self._graph.replay()
-        self._stream.synchronize()
+            torch.cuda.current_stream().synchronize()
         found = self._found[:n]
         number, on, clear = found[:, 0].copy(), found[:, 1].copy(), found[:, 2].copy()
         return shares(number, on, clear, found[:, 3:5] * 2.0**-32, found[:, 5:].reshape(n, 2, BINS), reach)
@@ -232,8 +236,9 @@ class Attribution:
         work()
         self._stream.synchronize()
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
-            work()
+        self._graph.capture_begin(capture_error_mode="thread_local")  # others may work on the device
+        work()
+        self._graph.capture_end()
         self._kept = there, result, staged, found
         self._staged, self._found = staged.numpy(), found.numpy()
 

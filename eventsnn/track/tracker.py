@@ -149,12 +149,8 @@ class Tracker:
         if not parts:
             return
         fleet, which = self.fleet, np.fromiter(parts, int)
-        place = fleet.place[which]
-        low = np.minimum(fleet.low[which], np.stack([region.low for region in parts.values()]))
-        high = np.maximum(fleet.high[which], np.stack([region.high for region in parts.values()]))
-        fitting = (high - low).max(1, keepdims=True) <= self.config.max_size
-        reach = np.maximum(fleet.reach[which], np.maximum(place - low, high - place) + 2)
-        fleet.reach[which] = np.where(fitting, reach, fleet.reach[which])
+        low, high = (np.array([getattr(region, side) for region in parts.values()]) for side in ("low", "high"))
+        kernels.widen(fleet.state, fleet.half, fleet.reach, which, low, high, self.config.max_size)
 
     def _part(self, k: int, parts: list[Region]) -> None:
         """Make two targets of one whose regions part."""

@@ -82,8 +82,7 @@ def with_named_parameters(
     p = inspect.signature(thing).parameters.get("p")
     if p is None or not hasattr(p.default, "_fields"):
         return None
-    shown = object_description(p.default)
-    return signature.replace(f"p={shown}", f"p={type(p.default).__name__}()"), returns
+    return signature.replace(object_description(p.default), f"{type(p.default).__name__}()"), returns
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import textwrap
 import types
 from collections.abc import Iterable, Mapping
@@ -35,8 +36,10 @@ def summary(thing: Any, length: int = 150) -> str:
     """The first paragraph of a docstring, as reStructuredText; of a constant, its value or its keys."""
     if is_data(thing):
         return f"``{textwrap.shorten(', '.join(thing) if isinstance(thing, Mapping) else repr(thing), length)}``"
-    text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
-    return text.replace("``", "`").replace("`", "``").replace("*", r"\*").replace("|", r"\|")
+    text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split()).replace("``", "`")
+    parts = text.split("`")  # every second one is code
+    parts[::2] = (re.sub(r"([*|_])", r"\\\1", part) for part in parts[::2])
+    return "``".join(parts)
 
 
 def described(path: str) -> str:
@@ -46,7 +49,7 @@ def described(path: str) -> str:
     if is_data(thing):
         return f".. py:data:: {path}\n\n   {summary(thing, 2_000)}\n\n"
     if inspect.isclass(thing):
-        plain = issubclass(thing, ModelForm) or hasattr(thing, "broadcast")  # all neurons, and all states, are alike
+        plain = issubclass(thing, ModelForm) or hasattr(thing, "broadcast") or hasattr(thing, "function")  # all alike
         options = "" if plain else "   :members:\n   :special-members: __call__, __getitem__\n"
         if hasattr(thing, "__dataclass_fields__"):
             options += "   :undoc-members:\n"

@@ -41,6 +41,7 @@ class Config:
 
 def recipe_of(name: str, settings: tuple[str, ...] = ()) -> Any:
     """A recipe by its name or file, with other settings. Raises ValueError for one that does not exist."""
+    from eventsnn.datasets import cards
     from eventsnn.train import Recipe
     from eventsnn.train.words import unknown
 
@@ -49,6 +50,11 @@ def recipe_of(name: str, settings: tuple[str, ...] = ()) -> Any:
     known = {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
     plain = name.lower().replace("_", "-")
     plain = plain if plain in known else plain.replace("-", "")
+    if plain not in known and plain in cards:
+        raise ValueError(
+            f"there is no recipe for {cards[plain].title}; write a TOML file as those in {RECIPES}, or take one with "
+            f"--set dataset={plain}. There are recipes {', '.join(known)}"
+        )
     if plain not in known:
         raise unknown("dataset or recipe", name, known)
     return Recipe.read(known[plain]).replaced(settings)
@@ -175,8 +181,6 @@ def _run(config: Config, recipe: Any, device: Any, out: Path) -> None:
     if config.resume:
         restore(training_run, load(out / "last.safetensors"))
     spread(training_run)
-    if not rank:
-        out.mkdir(parents=True, exist_ok=True)
     fit(training_run, training, validation, out, tensorboard=config.tensorboard)
     if not rank:
         _report(training_run, data[1], {"training": len(training), "validation": len(validation)}, out)

@@ -38,6 +38,9 @@ def run(config: Config) -> None:
     if not config.recordings:
         raise ValueError("name the recordings to classify")
     saved, device = load(config.checkpoint), device_of(config.device)
+    for path in config.recordings:
+        if not path.exists():
+            raise FileNotFoundError(2, "there is no such recording", str(path))
     net = network(saved, device)
     with ExitStack() as stack:
         target: Any = sys.stdout

@@ -641,6 +641,7 @@ def test_two_processes_have_the_loss_of_one(toy, tmp_path):
 def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
     return tmp_path
 
 
@@ -669,7 +670,8 @@ def test_train_evaluate_predict(home, capsys):
     assert main(["train", "nmnist", "--generated", "--device", "cpu", *SMALL]) == 2
     assert "holds a training" in capsys.readouterr().err
     assert main(["train", "nmnist", "--generated", "--resume", "--device", "cpu", *SMALL, "lr=0.5"]) == 2
-    assert "lr (0.001 then, 0.5 now)" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "lr (0.001 then, 0.5 now). Go on with --set lr=0.001, or" in said
     assert (out / "last.safetensors").read_bytes() == before
     assert main(["evaluate", str(out / "last.safetensors"), "--device", "cpu", "--out", str(home)]) == 0
     assert "accuracy" in capsys.readouterr().out
@@ -687,6 +689,7 @@ def test_train_evaluate_predict(home, capsys):
     ("arguments", "message"),
     [
         ("train nmnst", "did you mean 'nmnist'"),
+        ("train ncars", "no recipe for N-CARS; write a TOML file"),
         ("train nmnist --set epoch=3", "did you mean 'epochs'"),
         ("train nmnist --root nowhere", "train.zip"),
         ("train mine.toml", "mine.toml"),
@@ -694,7 +697,9 @@ def test_train_evaluate_predict(home, capsys):
         ("train shapes --device gpu7", "no device is called 'gpu7'"),
         ("train nmnist --generated --set layers=['konv']", "did you mean 'conv'"),
         ("train nmnist --generated --set validation=0.99 batch_size=2", "no training samples"),
+        ("train pokerdvs --generated --set validation=0 patience=3", "set validation above 0"),
         ("evaluate none.safetensors", "no such checkpoint"),
+        ("evaluate cache", "cache/last.safetensors"),
         ("predict none.safetensors a.raw", "no such checkpoint"),
     ],
 )

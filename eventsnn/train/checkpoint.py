@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,6 +61,8 @@ def save(path: str | os.PathLike[str], run: Run) -> Path:
 def load(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint. Raises ValueError for a file that is damaged or was not written by ``save``."""
     place = Path(path)
+    if place.is_dir():
+        raise IsADirectoryError(21, f"a folder; name a checkpoint, such as {place / 'last.safetensors'}", str(place))
     if not place.is_file():
         raise FileNotFoundError(2, "there is no such checkpoint; eventsnn train writes last.safetensors", str(place))
     try:
@@ -82,9 +85,12 @@ def restore(run: Run, checkpoint: Checkpoint) -> None:
     changed = [f"{name} ({_plain(then.get(name))} then, {_plain(now[name])} now)" for name in now
                if _plain(then.get(name)) != _plain(now[name])]  # fmt: skip
     if changed:
+        settings = {name: value for name, value in dataclasses.asdict(checkpoint.recipe).items() if value is not None}
+        again = [f"{k}={_plain_text(v)}" for k, v in settings.items() if _plain(v) != _plain(now[k])]
+        advice = f"with --set {' '.join(again)}" if len(again) == len(changed) else "with what it was begun with"
         raise ValueError(
             f"{checkpoint.path} was written with another recipe or other data: {'; '.join(changed)}. "
-            "Go on with what it was begun with, or begin anew in another folder"
+            f"Go on {advice}, or begin anew in another folder"
         )
     _fill(run.net, checkpoint, "net/")
     if run.recipe.ema:
@@ -111,6 +117,11 @@ def network(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> Seque
 
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
+
+
+def _plain_text(value: Any) -> str:
+    """A value as the command line takes it."""
+    return shlex.quote(value if isinstance(value, str) else json.dumps(value))
 
 
 def _fill(net: SequentialState, checkpoint: Checkpoint, prefix: str) -> None:

@@ -31,10 +31,12 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
     In ``folder``: ``last.safetensors``, written every ``save_every`` steps and after each epoch; ``best.safetensors``,
     of the epoch with the best validation; ``log.jsonl``. In several processes the first one writes.
 
-    Raises Diverged (a ValueError) where the loss is not finite, MemoryError where a batch does not fit. What was saved
-    stays as it is.
+    Raises ValueError for patience without validation, Diverged (a ValueError) where the loss is not finite, MemoryError
+    where a batch does not fit. What was saved stays as it is.
     """
     recipe, size = run.recipe, run.recipe.batch_size // run.world
+    if recipe.patience and not len(validation):
+        raise ValueError(f"patience={recipe.patience} needs samples for validation: set validation above 0")
     if run.device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # the fastest convolution, found by trying
     if run.world > 1:
@@ -42,6 +44,8 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
     steps = math.ceil(math.ceil(len(training) / run.world) / size)
     run.total = steps * recipe.epochs
     done = min((run.epoch * steps + run.batch) * recipe.batch_size, recipe.epochs * len(training))
+    if not run.rank:
+        folder.mkdir(parents=True, exist_ok=True)
     log = Log(folder, run.step, recipe.epochs * len(training), done, tensorboard=tensorboard) if not run.rank else None
     said: set[tuple[str, str]] = set()
     clock = time.monotonic() - run.seconds

@@ -19,10 +19,10 @@ class Diverged(ValueError):
 
 def diverged(run: Run, step: int, value: float, frames: Tensor, labels: Tensor, kept: str) -> Diverged:
     """The error for a step that was not finite; the layer is found with the batch of that step."""
-    where = first_not_finite(run, frames, labels)
+    where, clip = first_not_finite(run, frames, labels), run.recipe.clip
     return Diverged(
         f"the loss is {value} at step {step} (epoch {run.epoch + 1}): {where}. {kept}; train with an lr below "
-        f"{run.recipe.lr:g} or a clip below {run.recipe.clip:g}"
+        f"{run.recipe.lr:g} or {f'a clip below {clip:g}' if clip else 'with clip=1'}"
     )
 
 

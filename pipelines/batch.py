@@ -51,11 +51,15 @@ class Config:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a run did: an outcome for each recording; ``exit_code`` is 1 if one failed, 130 if it was interrupted."""
+    """What a run did: an outcome for each recording; ``exit_code`` is 1 if one failed, 130 if it was interrupted.
+
+    ``unwritten`` says why there is no summary and report; then, too, it is 1.
+    """
 
     out: Path
     outcomes: tuple[Outcome, ...]
     interrupted: bool = False
+    unwritten: str = ""
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
@@ -63,7 +67,7 @@ class Batch:
 
     @property
     def exit_code(self) -> int:
-        return 130 if self.interrupted else int(bool(self.failed))
+        return 130 if self.interrupted else int(bool(self.failed or self.unwritten))
 
 
 def run(config: Config) -> Batch | None:
@@ -112,11 +116,15 @@ def batch(
                 progress.show(outcome)
         except KeyboardInterrupt:
             interrupted = True
-    entries = manifest.entries(out)
-    summary.write(out, entries)
-    report.write(out, entries, str(chain))
-    progress.sum_up(out, outcomes, interrupted)
-    return Batch(out, tuple(outcomes), interrupted)
+    unwritten = ""
+    try:
+        entries = manifest.entries(out)
+        summary.write(out, entries)
+        report.write(out, entries, str(chain))
+    except OSError as error:  # the disk is full, say: what was done is told all the same
+        unwritten = str(error)
+    progress.sum_up(out, outcomes, interrupted, unwritten)
+    return Batch(out, tuple(outcomes), interrupted, unwritten)
 
 
 def sensors(chain: Pipeline, jobs: Sequence[Input]) -> list[tuple[int, int] | None]:

@@ -291,6 +291,27 @@ def test_disk_full(folder):
     check("out")
 
 
+@pytest.mark.parametrize("size", ["300k", "60k"])
+def test_a_file_system_full(folder, size):
+    """In a file system of its own that is too small for one recording; or for most, and the report."""
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    eventsnn.write("in/r2.raw", noise(2, 200_000))
+    Path("out").mkdir()
+    batch_there = f"{sys.executable} -m eventsnn.cli batch {chain_file()} in -o out --workers 2; code=$?"
+    script = f"mount -t tmpfs -o size={size} tmpfs out; {batch_there}; cp -r out after; exit $code"
+    run = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True)
+    assert run.returncode == 1, run.stderr
+    left = [name for name in NAMES if name in results("after")]
+    check("after", left)
+    for name in {*NAMES} - {*left}:
+        assert re.search(f"in/{name}.raw: failed: .*No space left on device", run.stdout)
+    assert f"{len(left)} done, 0 done before and unchanged, {5 - len(left)} failed" in run.stdout
+    assert ("no summary and report" in run.stdout) == (not Path("after/report.html").exists())
+    assert batch(read_chain("chain.toml"), ["in"], Path("after")).exit_code == 0
+    check("after")
+
+
 def test_two_runs_at_once_share_the_work(folder):
     words = [
         "batch",

@@ -63,15 +63,16 @@ class Progress:
         rate = show_rate(self._events / max(self._drawn - self._begin, 1e-9))
         self._bar.set_postfix_str(f"{self._done}/{len(self._sizes)} recordings, {rate}")
 
-    def sum_up(self, out: Path, outcomes: Sequence[Outcome], interrupted: bool) -> None:
-        """Say what was done, skipped and failed, and where the report is."""
+    def sum_up(self, out: Path, outcomes: Sequence[Outcome], interrupted: bool, unwritten: str) -> None:
+        """Say what was done, skipped and failed, and where the report is, or why there is none."""
         count = Counter(outcome.status for outcome in outcomes)
         events, seconds = sum(outcome.events for outcome in outcomes), time.monotonic() - self._begin
         told = f"{count['done']} done, {count['skipped']} done before and unchanged, {count['failed']} failed"
         if interrupted:
             told += f", {len(self._sizes) - len(outcomes)} left after an interruption; the same command goes on"
         print(f"{len(self._sizes)} recordings: {told}")
-        print(f"{events:,} events in {seconds:.1f} s, {show_rate(events / seconds)}; report in {out / 'report.html'}")
+        report = f"report in {out / 'report.html'}" if not unwritten else f"no summary and report: {unwritten}"
+        print(f"{events:,} events in {seconds:.1f} s, {show_rate(events / seconds)}; {report}")
 
     def __enter__(self) -> Self:
         return self

@@ -75,7 +75,7 @@ def owners(low: Any, high: Any, state: Any, half: Any, silent: Any, least: float
 
 @brief
 def widen(state: Any, half: Any, reach: Any, which: Any, low: Any, high: Any, largest: float) -> None:
-    """Let the targets ``which [k]`` reach as far as regions ``[k, 2]``, in place, unless it is over ``largest`` then."""
+    """Let the targets ``which [k]`` reach as far as regions ``[k, 2]``, in place, unless that is over ``largest``."""
     for i in range(len(which)):
         k, size = which[i], 0.0
         for axis in range(2):

@@ -37,8 +37,6 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
     recipe, size = run.recipe, run.recipe.batch_size // run.world
     if recipe.patience and not len(validation):
         raise ValueError(f"patience={recipe.patience} needs samples for validation: set validation above 0")
-    if run.device.type == "cuda":
-        torch.backends.cudnn.benchmark = True  # the fastest convolution, found by trying
     if run.world > 1:
         run.replay = None  # processes meet in the middle of a step
     steps = math.ceil(math.ceil(len(training) / run.world) / size)
@@ -83,6 +81,7 @@ def _epoch(run: Run, training: Data, size: int, folder: Path, log: Log | None, c
     waiting: tuple[Any, ...] | None = None
     for number, (frames, labels) in enumerate(_drawn(run, batches), 1):
         last, saved = number == len(batches), (run.batch + 1) % recipe.save_every == 0
+        torch.backends.cudnn.benchmark = len(labels) == size  # the fastest convolution, found by trying
         gradients: dict[str, Tensor] = {}
         with Activity(run.net, counted=last, penalised=recipe.rate_weight > 0) as activity:
             result = _learned(run, frames, labels, activity, gradients if last else None)
@@ -118,7 +117,10 @@ def _drawn(run: Run, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches; all that is drawn at random for a step, by augmentation and dropout, is settled by its number."""
     source = iter(batches)
     while True:
-        torch.manual_seed((run.recipe.seed * 1_000_003 + run.step) * 8191 + run.rank)
+        seed = (run.recipe.seed * 1_000_003 + run.step) * 8191 + run.rank
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed looks for devices of all kinds, at every step
+        if run.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
         batch = next(source, None)
         if batch is None:
             return

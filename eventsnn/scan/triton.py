@@ -21,7 +21,7 @@ from triton import knobs
 from triton.runtime import driver
 
 from . import order
-from .layout import collapse, is_row
+from .layout import Layout, collapse, is_row
 from .plan import PLANS
 from .source import load
 from .triton_source import Config, backward_source, forward_source
@@ -137,6 +137,7 @@ class Arguments:
     def __init__(self) -> None:
         self.values: list[Any] = []
         self.kinds: list[tuple[str, int, str]] = []
+        self.first: dict[Layout, str] = {}  # tensor of a layout that needs arithmetic
 
     def read(self, letter: str, tensors: Sequence[Tensor | None], timed: bool = False) -> None:
         values, kinds = self.values, self.kinds
@@ -153,7 +154,12 @@ class Arguments:
             else:
                 layout = collapse(tensor.shape[timed:], tensor.stride()[timed:])
                 kind = "row" if is_row(layout) else str(len(layout))  # else the number of its dimensions
-                values += [number for dim in layout for number in dim] if kind[0] != "r" else ()
+                if timed and layout in self.first:
+                    kind = f"={self.first[layout]}"  # or the tensor that lies as it does
+                elif kind != "row":
+                    values += [number for dim in layout for number in dim]
+                    if timed and layout:
+                        self.first[layout] = f"{letter}{i}"
             if tensor.dtype is not torch.float32:
                 kind += " mask" if tensor.dtype is torch.bool else f" {tensor.dtype}"
             kinds.append((letter, i, kind))

@@ -52,7 +52,7 @@ class Reader:
 
     def __init__(self, kinds: Kinds) -> None:
         self.kinds = dict(kinds)
-        self.dims = {name: 0 if kind.startswith("row") else int(kind.split()[0]) for name, kind in kinds}
+        self.dims = {name: 0 if kind[0] in "r=" else int(kind.split()[0]) for name, kind in kinds}
 
     def parameters(self) -> list[str]:
         names = []
@@ -65,13 +65,16 @@ class Reader:
         """Pointers to each lane's element (at step 0)."""
         lines = []
         for name in names:
-            if self.kinds[name].startswith("row"):
+            kind = self.kinds[name].split()[0]
+            if kind == "row":
                 lines.append(f"{name}_a = {name}_p + n")
                 continue
-            lines += [f"{name}_a = {name}_p + n * 0", f"{name}_r = n"]
+            if kind[0] != "=":
+                lines += [f"{name}_o = n * 0", f"{name}_r = n"]
             for d in reversed(range(self.dims[name])):
-                lines.append(f"{name}_a += {name}_r % {name}_n{d} * {name}_d{d}")
+                lines.append(f"{name}_o += {name}_r % {name}_n{d} * {name}_d{d}")
                 lines.append(f"{name}_r = {name}_r // {name}_n{d}")
+            lines.append(f"{name}_a = {name}_p + {kind[1:] if kind[0] == '=' else name}_o")
         return lines
 
     def load(self, name: str, called: str, at: str = "", mask: str = "live") -> str:

@@ -442,6 +442,7 @@ def test_normalization_factors():
         (lambda: spatial_receptive_field(math.nan, 0, 1, 0, 0, 5), "scale must be positive and finite, got nan"),
         (lambda: spatial_receptive_field(1.0, math.nan, 1, 0, 0, 5), "angle must be finite"),
         (lambda: spatial_receptive_field(1.0, 0, 1, 0, 0, 6), "size must be odd.* got 6"),
+        (lambda: SpatialReceptiveField2d(1, 9, torch.tensor([[-2.0, 0, 1, 0, 0, 0, 0]])), "and finite, got -2"),
         (
             lambda: spatial_receptive_field(1.0, 0, 1, 0, 0, 5, 0.5),
             "derivative orders, whole numbers at least 0, got 0.5",

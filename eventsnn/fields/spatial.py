@@ -8,6 +8,7 @@ from torch import Tensor
 from .bank import require_rows
 from .module import FieldBank
 from .parameters import Derivatives, derivative_pairs, generator, parameter_index
+from .values import require_fields
 
 GENERATORS = ("scales", "angles", "ratios", "x", "y")
 
@@ -50,6 +51,7 @@ class SpatialReceptiveField2d(FieldBank):
             raise ValueError(f"rf_parameters must have shape (n, 7) with n at least 1, got {tuple(rows.shape)}")
         super().__init__(in_channels, size, rows[:, 5:], aggregate=aggregate, domain=domain, **options)
         rows = rows[:, :5] if rows.is_floating_point() else rows[:, :5].to(torch.get_default_dtype())
+        require_fields(rows)
         self.optimize_log = optimize_log
         scale, angle, ratio, x, y = rows.unbind(1)
         stored = torch.stack([scale.log(), angle, ratio.log(), x, y], 1) if optimize_log else rows.clone()

@@ -58,7 +58,8 @@ class Config(Reading):
     network: Path | None = None
     """The network of the learned tracker, from eventsnn learn-to-track. Default: the one that comes with eventsnn."""
     device: str = "cpu"
-    """Where maps and receptive fields are computed: cpu, cuda, ..."""
+    """cpu, cuda, ...: a GPU filters the events, maps them and gives them to their objects, or runs the network; regions
+    are outlined and tracks kept on the CPU."""
     video: bool = True
     """Draw tracks.mp4."""
     follow: bool = False

@@ -18,7 +18,8 @@ import eventsnn.io
 from eventsnn import Events, cli
 from eventsnn.datasets.shapes import Shape, record
 from eventsnn.fields.line import line_operators
-from eventsnn.frames import to_frames
+from eventsnn.filters import BackgroundActivityFilter
+from eventsnn.frames import to_frames, windows
 from eventsnn.pipelines import track as pipeline
 from eventsnn.pipelines.demo import SHAPES, compare
 from eventsnn.pipelines.track import track
@@ -217,13 +218,63 @@ def test_a_missing_device_is_named():
         track(moving(0)[0], device="cuda")
 
 
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def disordered():
+    """Three objects that cross; the time of some events steps back."""
+    events, _ = record(SHAPES, (240, 180), "700ms", hot_pixels=10)
+    order = np.argsort(events.t + np.random.default_rng(0).integers(-3000, 3000, len(events)), kind="stable")
+    return events[order]
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_the_device_does_not_matter():
-    events, _ = moving(100_000)
-    here, there = track(events, dt="5ms"), track(events, dt="5ms", device="cuda")
-    assert here.ids == there.ids
-    assert np.allclose(here.x, there.x, atol=0.05)
+@NEEDS_GPU
+@pytest.mark.parametrize("dt", ["2ms", "5ms"])
+def test_the_device_does_not_matter(dt):
+    events = disordered()
+    here, there = track(events, dt=dt), track(events, dt=dt, device="cuda")
+    assert len(here.ids) == 3
+    for name, column in vars(here).items():
+        assert np.allclose(column, getattr(there, name), rtol=0, atol=1e-6), name
+
+
+@pytest.mark.gpu
+@NEEDS_GPU
+@pytest.mark.parametrize("batch", [1, 5, 32])
+def test_many_windows_at_once_on_a_gpu_are_seen_as_one_by_one(batch):
+    """What is kept of each window, the map, its background and regions, and what the events say of the targets."""
+    events, dt = disordered(), 2000
+    one, two = (Tracker(events.sensor, dt, device=device) for device in ("cpu", "cuda"))
+    clean, watch = BackgroundActivityFilter(events.sensor, 2 * dt, late="hold"), two.watch(2 * dt)
+    cut = [window for _, window in windows([events], dt, start=0)]
+    rows = looks = 0
+    for at in range(0, len(cut), batch):
+        for k, (part, sight) in enumerate(watch(cut[at : at + batch])):
+            window = cut[at + k]
+            keep = clean.keep(window)
+            assert np.array_equal(part.columns[-1][part.first : part.last].cpu().numpy(), keep)
+            wanted = one.see(Events(*window[keep].columns, sensor=events.sensor))
+            assert (wanted is None) == (sight is None)
+            if wanted is not None:
+                looks += 1
+                assert sight.background == wanted.background
+                assert [(*r.low, *r.high, r.cells, r.z) for r in sight.regions] == [
+                    (*r.low, *r.high, r.cells, r.z) for r in wanted.regions
+                ]
+            end = (at + k + 1) * dt
+            found, known = two.follow(part, end, sight), one.follow(window[keep], end, wanted)
+            assert np.allclose(found, known, rtol=0, atol=1e-6) if known else not found
+            rows += len(known)
+    assert looks > 100
+    assert rows > 300
+    with pytest.raises(ValueError, match="outside"):
+        watch([Events([0], [240], [0], [1]), Events([1], [0], [0], [1])])
+
+
+def test_the_tracker_names_devices_that_it_does_not_know():
+    with pytest.raises(ValueError, match="cpu or cuda"):
+        Tracker((50, 50), 5000, device="meta")
 
 
 def test_spinning_marker(recordings):

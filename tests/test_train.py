@@ -4,11 +4,13 @@ import csv
 import dataclasses
 import importlib.util
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +53,7 @@ from eventsnn.train.charts import confusion_matrix, curves
 from eventsnn.train.convolve import Conv2d
 from eventsnn.train.fold import without_norms
 from eventsnn.train.log import records
-from eventsnn.train.readout import READOUTS
+from eventsnn.train.readout import READOUTS, loss
 from eventsnn.train.run import learn
 from eventsnn.train.schedule import SCHEDULES, factor
 
@@ -453,6 +455,69 @@ def test_tensorboard_is_asked_for_by_name(toy, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ValueError, match="pip install tensorboard"):
         fit(*begun(toy[0], recipe()), tmp_path, tensorboard=True)
+
+
+def test_tensorboard_gets_every_number_of_the_log(toy, tmp_path, monkeypatch):
+    scalars = {}
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            assert folder == str(tmp_path)
+
+        def add_scalar(self, name, value, step):
+            scalars[name, step] = value
+
+        def flush(self):
+            pass
+
+        close = flush
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=SummaryWriter))
+    fit(*begun(toy[0], recipe()), tmp_path, tensorboard=True)
+    lines = records(tmp_path / "log.jsonl")
+    assert scalars["loss", lines[1]["step"]] == lines[1]["loss"]
+    assert scalars["rates/2/silent", lines[0]["step"]] == lines[0]["rates"]["2"]["silent"]
+    assert {name for name, _ in scalars} >= {"lr", "validation", "gradients/1", "samples_per_s"}
+
+
+def test_what_is_evaluated_is_the_moving_average_of_the_weights(toy):
+    run, training, _ = begun(toy[0], recipe(ema=0.95))
+    run.total, mean = 20, weights(run)
+    for frames, labels in training.batches(size=5):
+        learn(run, frames, labels, Activity(run.net, counted=False))
+        decay = min(0.95, (1 + run.step) / (10 + run.step))
+        mean = decay * mean + (1 - decay) * weights(run)
+    averaged = torch.cat([value.flatten().double() for value in run.averaged.state_dict().values()])
+    assert torch.allclose(averaged, mean, atol=1e-6)
+    assert not torch.allclose(averaged, weights(run), atol=1e-3)
+
+
+@given(st.floats(0, 0.9))
+def test_label_smoothing_is_the_cross_entropy_with_a_share_for_all_classes(share):
+    values, labels = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]]), torch.tensor([0, 2])
+    target = torch.nn.functional.one_hot(labels, 3) * (1 - share) + share / 3
+    expected = -(target * values.log_softmax(1)).sum(1).mean()
+    assert torch.isclose(loss(values, labels, share), expected, atol=1e-6)
+
+
+def test_label_smoothing_of_the_recipe_keeps_the_loss_above_the_entropy_of_the_targets(toy, tmp_path):
+    sharp, smooth = (
+        fitted(toy[0], tmp_path / str(share), recipe(epochs=10, label_smoothing=share)) for share in (0, 0.6)
+    )
+    floor = -(0.6 * math.log(0.6) + 2 * 0.2 * math.log(0.2))
+    assert sharp.history[-1]["loss"] < floor < smooth.history[-1]["loss"]
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+def test_the_rate_of_each_step_is_the_schedules_and_delays_have_their_own(toy, schedule):
+    layers = ("flatten", "delays 6 max_delay=2", LIF, "linear classes", "LI")
+    run, training, _ = begun(toy[0], recipe(layers=layers, schedule=schedule, warmup=0.25, lr=0.01, delay_lr=5.0))
+    run.total, (frames, labels) = 8, next(iter(training.batches(size=4)))
+    for step in range(8):
+        learn(run, frames, labels, Activity(run.net, counted=False))
+        rates = sorted({group["lr"] for group in run.optimiser.param_groups})
+        now = 0.01 * factor(schedule, step, 8, 0.25)
+        assert rates == pytest.approx([now, 5 * now])
 
 
 def test_training_stops_when_validation_gets_no_better(toy, tmp_path):

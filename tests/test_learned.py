@@ -12,10 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventsnn.datasets.shapes import generate
+import eventsnn
+from eventsnn.datasets.shapes import Shape, generate, record
 from eventsnn.events import Events
 from eventsnn.pipelines import learn_to_track as learn
 from eventsnn.pipelines import moving_clips
+from eventsnn.pipelines.track import track
 from eventsnn.track import calibration, dsnt
 from eventsnn.track.field_network import FieldNetwork, NetworkConfig, initial_weights, receptive_fields
 from eventsnn.track.learned import LearnedTracker, pretrained
@@ -336,8 +338,6 @@ def test_the_network_of_the_package_is_small_and_alive():
 
 
 def test_the_tracker_follows_a_clip_that_was_held_out():
-    from eventsnn.datasets.shapes import Shape, record
-
     shape = Shape("circle", 24.0, (30.0, 40.0), (150.0, 60.0))
     events, truth = record([shape], (128, 96), "300ms", noise_rate=0.5)
     tracker, rows = LearnedTracker((128, 96), dt_us=2000), []
@@ -354,6 +354,30 @@ def test_the_tracker_follows_a_clip_that_was_held_out():
     sizes = [row[5] for row in late]
     assert 0.75 * 24 < np.median(sizes) < 1.33 * 24
     assert tracker.frame == 150
+
+
+@pytest.mark.parametrize(("size", "speed"), [(24.0, 150.0), (40.0, 400.0), (60.0, 60.0)])
+def test_places_are_finer_than_the_cells_of_a_wide_sensor(size, speed):
+    events, truth = record(
+        [Shape("circle", size, (80.0, 120.0), (speed, speed / 2))], (346, 260), "250ms", noise_rate=0.5
+    )
+    tracks = track(events, tracker="learned")
+    assert tracks.ids == [1]
+    later = tracks[tracks.t_us > 100_000]
+    at = truth[later.t_us // 1000 - 1, 0]
+    off = np.hypot(later.x - at[:, 0], later.y - at[:, 1])
+    assert len(off) > 10
+    assert off.mean() < 2
+
+
+def test_the_spinning_marker_is_one_track(recordings):
+    tracks = track(recordings / "spinning-marker.evt2.raw", tracker="learned")
+    fit = np.loadtxt(recordings / "spinning-marker.track.csv", delimiter=",", comments="#")
+    with eventsnn.open(recordings / "spinning-marker.evt2.raw") as recording:
+        start = int(next(iter(recording)).t[0])
+    assert tracks.ids == [1]
+    x, y = (np.interp(tracks.t_us - start, fit[:, 0], fit[:, k]) for k in (4, 5))
+    assert np.median(np.hypot(tracks.x - x, tracks.y - y)) < 5
 
 
 def test_noise_alone_gives_no_track():
@@ -413,8 +437,6 @@ def test_a_training_on_the_gpu_goes_on_bit_for_bit(tmp_path: Path):
 @pytest.mark.gpu
 @on_gpu
 def test_the_tracker_on_the_gpu_says_what_it_says_on_the_cpu():
-    from eventsnn.datasets.shapes import Shape, record
-
     events, _ = record([Shape("circle", 24.0, (30.0, 40.0), (150.0, 60.0))], (128, 96), "150ms", noise_rate=0.5)
     found = []
     for device in ("cpu", "cuda"):

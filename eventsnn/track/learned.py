@@ -46,13 +46,13 @@ class LearnedTracker:
     """``update(events of the next window) -> rows``, as ``Tracker``; it follows one object, the most salient.
 
     The network looks at the whole sensor, through ``View``, until it has seen something, then at a smaller part about
-    it, in which the object is 20 to 40 cells wide and whose cells are at best pixels. Where the part moves, the latest
+    it, in which the object is 12 to 45 cells wide and whose cells are at best pixels. Where the part moves, the latest
     windows are looked at again. ``network`` is a file that was trained by ``eventsnn learn-to-track``; by default the
     one of the package.
 
     >>> tracker = LearnedTracker((128, 96), dt_us=1000)
     >>> tracker.view, tracker.update(Events.empty(sensor=(128, 96)), end_us=1000)
-    (View(x=0, y=0, cell=2), [])
+    (View(x=0, y=-16, cell=2), [])
     """
 
     def __init__(
@@ -127,8 +127,9 @@ class LearnedTracker:
         One that was known for long and gives no events is at rest, until something is seen elsewhere.
         """
         before = target.state
-        target.predict()
-        if seen and np.abs(place - target.state[0, :2]).max() < max(target.size.max(), _NEAR * self.view.cell):
+        target.predict(self.sensor)
+        reach = target.size.max() * (2 if target.silent > self._age else 1)
+        if seen and np.abs(place - target.state[0, :2]).max() < max(reach, _NEAR * self.view.cell):
             target.correct(place, size, _NOISE * self.view.cell)
             return
         target.silent += 1
@@ -179,9 +180,11 @@ class _Target:
         self.id, self.hits, self.silent = 0, 1, 0
         self.rows: list[Row] = []
 
-    def predict(self) -> None:
+    def predict(self, sensor: tuple[int, int]) -> None:
+        """Move on by one window, as far as the sensor's edge."""
         density = (_ACCELERATION * self.size.max()) ** 2
         self.state, self.covariance = kalman.predict(self.state, self.covariance, 1.0, density)
+        self.state[0, :2] = np.clip(self.state[0, :2], 0, sensor)
 
     def correct(self, place: Array, size: Array, noise: float) -> None:
         if kalman.distance(self.state, self.covariance, place[None], noise)[0] > _MANOEUVRE:

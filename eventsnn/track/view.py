@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from eventsnn.events import Events
 
 GRID = 64
-_EVENTS = 12  # cells' worth of events in a frame, as many as in the frames that the network was trained on
+_EVENTS = 20  # cells' worth of events in a frame, as many as in the frames that the network was trained on
 _MOST = 16  # frames of a window
-_WIDE, _NARROW = 40.0, 16.0  # an object is so many cells wide at most, and at least
+_NARROW, _WIDE, _TOO_WIDE = 12.0, 32.0, 45.0  # cells across an object: at least, at most at first, and at most
 _CENTRAL = 10.0  # cells that an object may be off the middle
 
 
@@ -37,7 +37,7 @@ class View(NamedTuple):
     def about(self, place: NDArray[Any], size: float, sensor: tuple[int, int]) -> View:
         """This view, or a better one of an object: large enough in it, and not far from its middle."""
         whole = View.whole(sensor)
-        if not _NARROW <= size / self.cell <= _WIDE + 4:
+        if not _NARROW <= size / self.cell <= _TOO_WIDE:
             cell = min(max(1, math.ceil(size / _WIDE)), whole.cell)
         else:
             cell = self.cell

@@ -1,6 +1,6 @@
 """Accuracy of the recipes whose data are at hand: five seeds, or five folds.
 
-    python benchmarks/accuracy.py nmnist --root nmnist-small.zip [--device cuda] [--seeds 5] [--set epochs=9]
+    python benchmarks/accuracy.py nmnist --root nmnist-small.zip [--device cuda] [--seeds 0 1 2] [--set epochs=9]
     python benchmarks/accuracy.py pokerdvs --root poker-dvs.zip --folds 5
     python benchmarks/accuracy.py shapes
 
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("--root", type=Path, default=Path("data"))
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     parser.add_argument("--folds", type=int, default=0)
     parser.add_argument("--set", nargs="*", default=[])
     parser.add_argument("--json", type=Path)
@@ -86,7 +86,7 @@ def main() -> None:
         splits = [split_of(recipe.dataset, a.root, part) for part in parts_of(recipe.dataset)[:2]]
         splits = [Both(splits)] if a.folds else splits
         stores = [opened(pack(split, Path(room) / split.split), device) for split in splits]
-        for k in range(a.folds or a.seeds):
+        for k in range(a.folds) if a.folds else a.seeds:
             now = recipe if a.folds else dataclasses.replace(recipe, seed=k)
             data = [Data.of(store, now, device) for store in stores]
             if a.folds:

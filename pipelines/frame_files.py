@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +22,15 @@ Write = Callable[[int, torch.Tensor], None]
 def writer(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
     """A function that writes one more frame and its time [us]; the name's ending tells the format, HDF5 without one.
 
-    ``told`` is kept beside the frames, but for .npy, which holds them alone. Raises ValueError for bfloat16, which only
-    .pt files hold.
+    ``told`` is kept beside the frames, but for .npy, which holds them alone. Raises ValueError for an ending that tells
+    another format, and for bfloat16, which only .pt files hold.
     """
+    ways = {"": _hdf5, ".h5": _hdf5, ".hdf5": _hdf5, ".npy": _npy, ".npz": _together, ".pt": _together}
+    if path.suffix not in ways:
+        raise ValueError(f"{path.name}: frames are written to files that end in {', '.join(filter(None, ways))}")
     if dtype is torch.bfloat16 and path.suffix != ".pt":
         raise ValueError("bfloat16 can be written to .pt files only")
-    with {".npy": _npy, ".npz": _together, ".pt": _together}.get(path.suffix, _hdf5)(path, dtype, told) as write:
+    with ways[path.suffix](path, dtype, told) as write:
         yield write
 
 
@@ -71,9 +75,13 @@ def _npy(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write
                 shape[1:] = frame.shape
                 header()
             shape[0] += 1
-            file.write(frame.numpy().tobytes())
+            if frame.any():
+                file.write(frame.numpy().tobytes())
+            else:  # a hole reads as zeros and takes no room
+                file.seek(frame.nbytes, os.SEEK_CUR)
 
         yield append
+        file.truncate()
         header()
 
 

@@ -39,7 +39,7 @@ class Config(Reading):
     recording: Annotated[Path, tyro.conf.Positional]
     """Event file of any known format."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """File to write; its name tells the format: .npy, .npz or .pt, else HDF5."""
+    """File to write; its name tells the format: .h5 or .hdf5, .npy, .npz, .pt; HDF5 without an ending."""
     representation: Literal["counts", "voxel", "time-surface", "active-events", "latest", "tore"] = "counts"
     """What a frame holds: event counts, a voxel grid, how recent each pixel's events are, or when they were [us]."""
     dt: str | None = None

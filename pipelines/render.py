@@ -32,7 +32,7 @@ class Config(Cleaning, Reading):
     recording: Annotated[Path, tyro.conf.Positional]
     """Event file of any known format."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Video file to write: a GIF where its name ends in .gif, else an MP4."""
+    """Video file to write: .gif or .mp4; an MP4 without an ending."""
     style: Literal["polarity", "grey", "surface", "decay"] = "polarity"
     """ON blue and OFF red; counts as grey; how long ago a pixel fired; a fading sum in blue and red."""
     fps: float = 30.0
@@ -51,6 +51,8 @@ class Config(Cleaning, Reading):
 
 def run(config: Config) -> Path:
     """Write the video; each picture shows the events since the one before."""
+    if config.out.suffix.lower() not in ("", ".mp4", ".m4v", ".gif"):
+        raise ValueError(f"{config.out}: videos are written to files that end in .mp4 or .gif")
     for name, value in (("fps", config.fps), ("slowdown", config.slowdown)):
         if value is not None and not 0 < value < math.inf:
             raise ValueError(f"{name} must be positive and finite, got {value}")

@@ -300,6 +300,8 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(bad, monkeypatch, capsys,
         ("render good.raw -o out --contrast 0", "must be positive"),
         ("render good.raw -o out.gif --fps 60", r"(0, 50] for a GIF"),
         ("frames good.raw -o out --dt 0us", "at least 1 us"),
+        ("frames good.raw -o out.png", "frames are written to files that end in .h5, .hdf5"),
+        ("render good.raw -o out.avi", "videos are written to files that end in .mp4 or .gif"),
         ("frames good.raw -o out --input-format EVT9", "unknown format 'EVT9'"),
         ("frames good.raw -o out --unit s", "unit is for files in the formats"),
         ("frames good.raw -o out --start soon", "not a duration"),
@@ -393,3 +395,14 @@ def test_info_reads_standard_input(disc):
 def test_a_tracker_of_another_name_is_refused(disc):
     with pytest.raises(ValueError, match="must be 'untrained' or 'learned'"):
         track.track(disc, tracker="kalman")
+
+
+def test_empty_frames_of_an_npy_file_take_no_room(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    eventsnn.write("a.h5", eventsnn.Events([0, 400_000, 800_000], [3] * 3, [4] * 3, [1, 0, 1], sensor=(120, 80)))
+    assert main(["frames", "a.h5", "-o", "a.npy", "--dt", "1ms", "--stop", "790ms"]) == 0
+    frames = np.load("a.npy")
+    assert frames.shape == (401, 2, 80, 120)
+    assert np.argwhere(frames).tolist() == [[0, 1, 4, 3], [400, 0, 4, 3]]
+    file = os.stat("a.npy")
+    assert file.st_blocks * 512 < file.st_size / 4

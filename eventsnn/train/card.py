@@ -77,8 +77,8 @@ def card(run: Run, tested: dict[str, float], samples: dict[str, int], found: Cos
 {table}
 
 No number was chosen on the test split: the last checkpoint is that of the last epoch,
-{chosen}. Operations, spikes and sparsity are NeuroBench's, on the test split; an inference is a whole recording. Classify
-recordings with `eventsnn predict last.safetensors FILE`; go on with the training with `eventsnn train --resume`.
+{chosen}. Operations, spikes and sparsity are NeuroBench's, on the test split; an inference is a whole recording.
+Classify recordings with `eventsnn predict last.safetensors FILE`; go on training with `eventsnn train --resume`.
 
 ## Recipe
 ```toml

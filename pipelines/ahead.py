@@ -1,11 +1,14 @@
-"""Reading ahead: a thread gets the next items while the one in hand is worked on."""
+"""Reading ahead, writing behind: a thread gets the next items, or has the last ones done, while one is worked on."""
 
 from __future__ import annotations
 
 import os
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -83,3 +86,29 @@ def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
     finally:
         done.set()
         thread.join()
+
+
+@contextmanager
+def behind(count: int = 4) -> Iterator[Callable[..., None]]:
+    """A function that has calls done in a thread, in order, up to ``count`` of them later; all are done at the end.
+
+    An error of one is raised by a later call or at the end.
+
+    >>> done = []
+    >>> with behind() as later:
+    ...     for k in range(9):
+    ...         later(done.append, k)
+    >>> done == list(range(9))
+    True
+    """
+    waiting: deque[Future[Any]] = deque()
+
+    def later(function: Callable[..., Any], *arguments: Any) -> None:
+        if len(waiting) >= count:
+            waiting.popleft().result()
+        waiting.append(pool.submit(function, *arguments))
+
+    with ThreadPoolExecutor(1, "eventsnn-behind") as pool:
+        yield later
+        while waiting:
+            waiting.popleft().result()

@@ -21,6 +21,7 @@ from eventsnn.track.learned import LearnedTracker
 from eventsnn.track.records import HEADER, as_csv, as_mot
 from eventsnn.video import Video
 
+from .ahead import behind
 from .info import Survey
 from .track_stream import Frame, stream
 
@@ -123,6 +124,7 @@ def write(
     ):
         table.write(HEADER)
         clip = files.enter_context(_Clip(folder / "tracks.mp4", settled)) if video else None
+        later = files.enter_context(behind())
         for frame in stream(recording, tracker, settled.start_us, stopped):
             table.writelines(map(as_csv, frame.rows))
             mot.writelines(map(as_mot, frame.rows))
@@ -131,7 +133,7 @@ def write(
                 paths.add(row[2], row[3], row[4])
             summary.add(frame)
             if clip is not None:
-                clip.show(frame)
+                clip.show(frame, later)
             progress.update(len(frame.events))
             if not progress.disable:
                 spent = max(time.perf_counter() - since, 1e-9)
@@ -154,8 +156,8 @@ class _Clip(Video):
         self.overlay = Overlay(zoom_for(self.sensor), trail=60)
         self._held: list[Events] = []
 
-    def show(self, frame: Frame) -> None:
-        """Take in a window; every so many of them give a picture."""
+    def show(self, frame: Frame, later: Callable[..., None]) -> None:
+        """Take in a window; every so many of them give a picture, which is encoded ``later``."""
         self._held.append(frame.events)
         self.overlay.follow((row[2], row[3], row[4]) for row in frame.rows)
         if len(self._held) < self.group and frame.number > 1:
@@ -166,4 +168,4 @@ class _Clip(Video):
         boxes = ((row[2], *row[3:7], STATES[row[10]] == "confirmed") for row in frame.rows)
         speed = "" if self.slowdown == 1 else f"   {self.slowdown:.3g} x slower"
         text = f"{(frame.end_us - self.start_us) / 1e3:.1f} ms{speed}"
-        self.add(caption(self.overlay.draw(image, boxes), text))
+        later(self.add, caption(self.overlay.draw(image, boxes), text))

@@ -12,6 +12,7 @@ from typing import Any
 
 from command_page import commands_page
 from neuron_pages import model_page, neurons_page
+from recipe_page import recipes_page
 from rst import heading, listed, summary, table, toctree
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -75,6 +76,7 @@ def room_page(room: str, title: str) -> str:
 def pages() -> Iterator[tuple[str, str]]:
     """Names and texts of all pages."""
     yield "commands", commands_page()
+    yield "recipes", recipes_page()
     yield "neurons", neurons_page()
     for model in MODELS:
         yield f"neurons/{model.prefix}", model_page(model)
@@ -88,10 +90,11 @@ def pages() -> Iterator[tuple[str, str]]:
             rows.insert(0, (":doc:`Neurons <neurons>`", summary(eventsnn.forms)))
         listing = [*(["neurons"] if group == "Networks" else []), *rooms]
         contents += heading(group, "-") + table(rows) + toctree(listing)
-    contents += heading("Command line", "-") + table(
-        [(":doc:`Commands <commands>`", "All commands and their options.")]
-    )
-    yield "index", contents + toctree(["commands"])
+    rows = [
+        (":doc:`Commands <commands>`", "All commands and their options."),
+        (":doc:`Recipes and ready chains <recipes>`", "What ``eventsnn train`` and ``eventsnn batch`` know by name."),
+    ]
+    yield "index", contents + heading("Command line", "-") + table(rows) + toctree(["commands", "recipes"])
 
 
 def write(app: Sphinx) -> None:

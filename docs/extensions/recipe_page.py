@@ -26,7 +26,7 @@ def recipes_page() -> str:
     return (
         heading("Recipes and ready chains")
         + heading("The words of a network", "-")
-        + ".. automodule:: eventsnn.train.network\n\n"
+        + ".. automodule:: eventsnn.train.network\n   :no-index:\n\n"
         + heading("Recipes", "-")
         + shown(Path(pipelines.__file__).parent, "eventsnn train {}")
         + heading("Chains", "-")

@@ -41,7 +41,7 @@ def fenced(lines: list[str]) -> Iterator[str]:
 def _equations(line: str) -> list[str]:
     """Equations that stand side by side, each on a line."""
     parts = re.split(" {5,}", line)
-    return parts if " = " in parts[0] else [line]
+    return parts if re.search(" = |: ", parts[0]) else [line]
 
 
 def _goes_on(rest: list[str], kind: str) -> bool:

@@ -509,6 +509,10 @@ def test_sensor_from_the_header(key, sensor):
             b"1468940293.922905922 3 4 1\n1468940293.9229070 5 6 0\n",
             [(1468940293922906, 3, 4, 1), (1468940293922907, 5, 6, 0)],
         ),
+        (b"\xef\xbb\xbft,x,y,p\r\n1,3,4,1\r\n2,5,6,0\r\n", [(1, 3, 4, 1), (2, 5, 6, 0)]),
+        (b"\xef\xbb\xbf0.000100 3 4 1\n0.0002 5 6 0\n", [(100, 3, 4, 1), (200, 5, 6, 0)]),
+        (b",t,x,y,p\n0,100,3,4,True\n1,2500,5,6,False\n", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
+        (b"100 3 4 true\n2500 5 6 false", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
     ],
 )
 def test_text_columns_and_units_are_recognised(text, expected):
@@ -522,6 +526,9 @@ def test_text_with_words_for_numbers():
         eventsnn.io.read(b"0.000100 3 4 1\n0.0002 five 6 0\n")
     with pytest.raises(EventFormatError, match="not a whole number"):
         eventsnn.io.read(b"0.000100 3.5 4 1\n")
+    for row in (b'"1","3","4","1"\n', b"1,3,4,Tru\n", b"1,3,4,falsy\n", b"1,3,4,fals\n2,3,4,1\n"):
+        with pytest.raises(EventFormatError, match="byte 8: not a number"):
+            eventsnn.io.read(b"t,x,y,p\n" + row)
 
 
 def test_damage_among_frames_is_named():

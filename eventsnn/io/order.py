@@ -35,7 +35,9 @@ def unit_name(power: int) -> str:
 
 def named(line: str) -> tuple[dict[str, int], int | None]:
     """Column numbers from a line of names, and the power of ten of the time unit if it is said."""
-    words = [re.split(r"[\[\](_]", word.lower().strip('" )]')) for word in SPLIT.split(line.strip("#% \t\r,;"))]
+    words = [
+        re.split(r"[\[\](_]", word.lower().strip('" )]')) for word in SPLIT.split(line.strip("#% \t\r").rstrip(",;"))
+    ]
     order = {name: i for i, word in enumerate(words) for name, known in ALIASES.items() if word[0] in known}
     if set(order) != set("txyp"):
         return {}, None

@@ -22,6 +22,8 @@ from .header import Header
 from .reading import Pass
 from .source import HEAD, Source
 
+_MARK = b"\xef\xbb\xbf"  # of UTF-8, which some programs write first
+_WORDS = {"true": "1", "false": "0"}  # polarity, as tables of booleans are written
 _SENSOR = re.compile(r"# sensor (\d{1,4})x(\d{1,4})")
 
 
@@ -35,7 +37,7 @@ def looks_like(head: bytes, size: int | None) -> bool:
 
 def _lines(head: bytes, count: int) -> list[str]:
     """The lines in the first bytes, without one that may go on behind them."""
-    lines = head[:count].decode("latin-1").split("\n")
+    lines = head[:count].removeprefix(_MARK).decode("latin-1").split("\n")
     return lines[:-1] if len(lines) > 1 and len(head) >= count else lines
 
 
@@ -45,7 +47,7 @@ def _fields(line: str) -> list[str]:
 
 def _numbers(line: str) -> list[float]:
     try:
-        values = [float(field) for field in _fields(line)]
+        values = [float(_WORDS.get(field.lower(), field)) for field in _fields(line)]
     except ValueError:
         return []
     return values if len(values) >= 4 and np.isfinite(values).all() else []
@@ -55,7 +57,8 @@ def start(source: Source, columns: str | None = None, unit: str | None = None) -
     texts = _lines(source.head, HEAD)
     first = next((i for i, line in enumerate(texts) if _numbers(line)), len(texts))
     good = [line for line in texts[first : first + 256] if _numbers(line)]
-    names, power = next((found for line in texts[:first] if (found := order.named(line))[0]), ({}, None))
+    known = ((i + 1, *found) for i, line in enumerate(texts[:first]) if (found := order.named(line))[0])
+    first, names, power = next(known, (first, {}, None))  # what follows the names is events, or damage
     if columns is not None:
         names = order.given(columns)
     if not (good or names):
@@ -69,7 +72,8 @@ def start(source: Source, columns: str | None = None, unit: str | None = None) -
         power = order.power(unit)
     if power is None:
         power = 6 if any("." in row[places["t"]] for row in fields if len(row) > places["t"]) else 0
-    offset = min(sum(len(line) + 1 for line in texts[:first]), len(source.head))
+    mark = len(_MARK) if source.head.startswith(_MARK) else 0
+    offset = min(mark + sum(len(line) + 1 for line in texts[:first]), len(source.head))
     shown = "".join(sorted(places, key=places.__getitem__))
     metadata = {"columns": shown, "unit": order.unit_name(power), "origin": "top-left"}
     size = next((match for line in texts[:first] if (match := _SENSOR.fullmatch(line.strip()))), None)

@@ -19,6 +19,16 @@ _HUGE = -(2**63)
 
 
 @compiled
+def _word(data: Any, i: int) -> tuple[int, int, int]:
+    """True or False in letters of any size, as 1 or 0; else as ``_number`` says that there is none."""
+    if data[i] | 32 == 116 and data[i + 1] | 32 == 114 and data[i + 2] | 32 == 117 and data[i + 3] | 32 == 101:
+        return 1, 0, i + 4
+    if data[i] | 32 == 102 and data[i + 1] | 32 == 97 and data[i + 2] | 32 == 108 and data[i + 3] | 32 == 115:
+        return 0, 0, i + (5 if data[i + 4] | 32 == 101 else 0)
+    return 0, 0, i
+
+
+@compiled
 def _number(data: Any, i: int) -> tuple[int, int, int]:
     """The number at ``i``: mantissa, power of ten, and the place behind it (that of its start if it is none)."""
     begin, sign, power, digits, point = i, 1, 0, 0, False
@@ -38,7 +48,7 @@ def _number(data: Any, i: int) -> tuple[int, int, int]:
             digits += 1
         i += 1
     if not digits:
-        return 0, 0, begin
+        return _word(data, begin)
     if data[i] == 101 or data[i] == 69:
         i += 1
         down = data[i] == 45

@@ -13,6 +13,10 @@ from .schedule import SCHEDULES
 from .words import unknown
 
 OPTIMISERS = ("adamw", "adam", "sgd")
+LEAST = {
+    1: ("epochs", "batch_size", "save_every", "downsample"),
+    0: ("patience", "tbptt", "clip", "weight_decay", "delay_lr", "rate_weight", "rate_low"),
+}
 
 
 @dataclass(frozen=True)
@@ -94,14 +98,18 @@ class Recipe:
                 raise unknown(name, getattr(self, name), known)
         if (self.n_bins is None) == (self.dt is None):
             object.__setattr__(self, "n_bins", _bins(self.n_bins, self.dt))
-        for name in ("epochs", "batch_size", "save_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for least, names in LEAST.items():
+            for name in names:
+                if not getattr(self, name) >= least:
+                    raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         for name in ("validation", "ema", "warmup", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in 0..1, less than 1, got {getattr(self, name)}")
-        if not self.lr > 0:
-            raise ValueError(f"lr must be positive, got {self.lr}")
+        for name in ("lr", "alpha", "gain"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.rate_low > self.rate_high:
+            raise ValueError(f"rate_low={self.rate_low} must not lie above rate_high={self.rate_high}")
 
     @classmethod
     def read(cls, path: Path) -> Recipe:

@@ -513,6 +513,8 @@ def test_sensor_from_the_header(key, sensor):
         (b"\xef\xbb\xbf0.000100 3 4 1\n0.0002 5 6 0\n", [(100, 3, 4, 1), (200, 5, 6, 0)]),
         (b",t,x,y,p\n0,100,3,4,True\n1,2500,5,6,False\n", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
         (b"100 3 4 true\n2500 5 6 false", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
+        (b"1\t3\t400\t1\n2\t3\t400\t-1\n", [(1, 3, 400, 1), (2, 3, 400, 0)]),
+        (b"5000 3 4 1\n5000 5 6 0\n", [(5000, 3, 4, 1), (5000, 5, 6, 0)]),
     ],
 )
 def test_text_columns_and_units_are_recognised(text, expected):

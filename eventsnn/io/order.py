@@ -10,6 +10,7 @@ import numpy as np
 from .aliases import ALIASES
 
 UNITS = {"ns": -3, "us": 0, "µs": 0, "ms": 3, "s": 6, "sec": 6}
+_WIDEST = 4096  # px, of any sensor
 SPLIT = re.compile(r"[\s,;]+")
 
 
@@ -48,12 +49,14 @@ def guessed(sample: np.ndarray[Any, Any], decimal: list[int]) -> dict[str, int]:
     """Column numbers from the first rows ``[n, 4]``; ``decimal`` are the columns that show decimals.
 
     ``t x y p`` and ``x y p t`` are told apart by them: a lone column with decimals, or the largest one that never
-    falls, is the time, and the last one of 0 and 1 (or -1 and 1) the polarity.
+    falls, is the time, and the last one of 0 and 1 (or -1 and 1) the polarity. Of columns that could be coordinates one
+    that stays as it is comes after one that rises.
     """
     rising = [i for i in range(4) if (np.diff(sample[:, i]) >= 0).all()]
     binary = [i for i in range(4) if np.isin(sample[:, i], (-1, 0, 1)).all()]
     candidates = (decimal if len(decimal) == 1 else []) or rising or [0]
-    time = max(candidates, key=lambda i: (sample[:, i].max(), -i))
+    most, change = sample.max(0), np.ptp(sample, 0) > 0
+    time = max(candidates, key=lambda i: (most[i] >= _WIDEST, change[i], most[i], -i))
     sign = next((i for i in (3, 2, 1, 0) if i in binary and i != time), 3 if time != 3 else 2)
     x, y = (i for i in range(4) if i not in (time, sign))
     return {"t": time, "x": x, "y": y, "p": sign}

@@ -1,9 +1,9 @@
 """Text: one event a line, ``t x y p`` in any order, separated by blanks, commas or semicolons; ``#`` begins a comment.
 
 The order is read from a line of names ("x,y,timestamp,polarity") or else from the numbers: the column with decimals, or
-the largest one that never falls, is the time, the column of 0 and 1 (-1 and 1, True and False) the polarity. A time with decimals is
-in seconds, a whole one in us, unless the names say otherwise ("t[ms]", "t_us"). Numbers are read exactly, without
-rounding through a float; times are rounded to whole us.
+the largest one that never falls, is the time, the column of 0 and 1 (-1 and 1, False and True) the polarity. A time
+with decimals is in seconds, a whole one in us, unless the names say otherwise ("t[ms]", "t_us"). Numbers are read
+exactly, without rounding through a float; times are rounded to whole us.
 """
 
 from __future__ import annotations

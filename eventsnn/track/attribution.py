@@ -58,12 +58,12 @@ def attribute(
         tiles = _tiles(state, reach, here, *sensor)
         targets = state, half, reach, here, crowd, gate
         _assign(t, x, y, p, end_us, dt_us, *targets, tiles, number, on, clear, total, counts)
-    return shares(number, on, clear, total, counts, reach)
+    return shares(number, on, clear, total, counts, reach, crowd)
 
 
-def shares(number: Array, on: Array, clear: Array, total: Array, counts: Array, reach: Array) -> Shares:
+def shares(number: Array, on: Array, clear: Array, total: Array, counts: Array, reach: Array, crowd: Array) -> Shares:
     """From the sums of offsets ``total [n, 2]`` and their histograms ``counts [n, 2, BINS]`` over -reach..reach."""
-    return Shares(number, on, clear, *_places(clear, total, counts, reach))
+    return Shares(number, on, clear, *_places(clear, total, counts, reach, crowd))
 
 
 @brief
@@ -154,19 +154,29 @@ def _assign(
 
 
 @brief
-def _places(clear: Any, total: Any, counts: Any, reach: Any) -> Any:
-    """Mean offsets, and where 5 % and 95 % of the counts lie below."""
-    n, bins = len(clear), counts.shape[2]
+def _quantile(counts: Any, wanted: float) -> float:
+    """The place from -1 to 1 below which so many of the counts lie."""
+    at, below, bins = 0, 0, len(counts)
+    while at < bins - 1 and below + counts[at] < wanted:
+        below += counts[at]
+        at += 1
+    within = min(max((wanted - below) / max(counts[at], 1), 0.0), 1.0)
+    return (at + within) / bins * 2 - 1
+
+
+@brief
+def _places(clear: Any, total: Any, counts: Any, reach: Any, crowd: Any) -> Any:
+    """Mean offsets, and the two ends of the counts: where 5 % and 95 % lie below, and, of a target clear of others that
+    has many, by so much further out as 10 % and 90 % lie further in.
+    """
+    n = len(clear)
     mean, low, high = np.empty((n, 2)), np.empty((n, 2)), np.empty((n, 2))
     for k in range(n):
         for axis in range(2):
             mean[k, axis] = total[k, axis] / max(clear[k], 1)
-            for share, place in ((0.05, low), (0.95, high)):
-                wanted = share * max(clear[k], 1)
-                at, below = 0, 0
-                while at < bins - 1 and below + counts[k, axis, at] < wanted:
-                    below += counts[k, axis, at]
-                    at += 1
-                within = min(max((wanted - below) / max(counts[k, axis, at], 1), 0.0), 1.0)
-                place[k, axis] = ((at + within) / bins * 2 - 1) * reach[k, axis]
+            beyond = 0.0 if crowd[k].any() else clear[k] / (clear[k] + 20)
+            for share, inner, place in ((0.05, 0.1, low), (0.95, 0.9, high)):
+                edge = _quantile(counts[k, axis], share * max(clear[k], 1))
+                further_in = _quantile(counts[k, axis], inner * max(clear[k], 1))
+                place[k, axis] = (edge + beyond * (edge - further_in)) * reach[k, axis]
     return mean, low, high

@@ -47,7 +47,7 @@ class TrackerConfig:
     """Squared Mahalanobis distance from which on a measurement means a sudden turn."""
     growth: float = 90.0
     """Time constants with which a size larger, or smaller, than the one known is taken over."""
-    shrinking: float = 390.0
+    shrinking: float = 200.0
 
     def __post_init__(self) -> None:
         if not 0 < self.min_size < self.max_size:

@@ -32,6 +32,7 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
     "birthplace": ((2,), float),
     "seen": ((2,), float),
     "reach": ((2,), float),
+    "polarity": ((2,), float),
 }
 
 
@@ -46,7 +47,15 @@ class Fleet:
         self.config, self.dt = config, dt_ms
         self._max_age = self.windows(config.max_age)
         c, weights = config, [1 - math.exp(-dt_ms / tau) for tau in (config.growth, config.shrinking)]
-        self._constants = (c.noise, c.crowd_noise, c.manoeuvre, c.min_size / 4, c.max_size / 2, *weights)
+        self._constants = (
+            c.noise,
+            c.crowd_noise,
+            c.manoeuvre,
+            c.min_size / 4,
+            c.max_size / 2,
+            min(0.2 * dt_ms, 1.0),
+            *weights,
+        )
         self.past: dict[int, deque[Row]] = {}
         for name, (shape, kind) in _COLUMNS.items():
             setattr(self, name, np.zeros((0, *shape), kind))
@@ -66,6 +75,7 @@ class Fleet:
     birthplace: Array
     seen: Array
     reach: Array
+    polarity: Array
 
     def __len__(self) -> int:
         return len(self.serial)
@@ -129,6 +139,12 @@ class Fleet:
     def is_line(self) -> Array:
         """True for what is so thin that it may be an edge of something larger."""
         return self.half.min(1) < 0.3 * self.config.min_size
+
+    @property
+    def one_sided(self) -> Array:
+        """1 or -1 for what gives almost only ON, or only OFF events: an edge of something; else 0."""
+        result: Array = kernels.one_sided(self.polarity)
+        return result
 
     @property
     def speed(self) -> Array:

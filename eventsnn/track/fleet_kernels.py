@@ -23,6 +23,17 @@ def crowd(state: Any, half: Any, number: Any, silent: Any) -> Any:
 
 
 @brief
+def one_sided(polarity: Any) -> Any:
+    """``[n]``: 1 where nearly all events are ON, -1 where OFF, else 0; from ``polarity [n, 2]``, counts of both."""
+    result = np.zeros(len(polarity), np.int64)
+    for k in range(len(polarity)):
+        on, off = polarity[k]
+        if on + off > 30 and min(on, off) < 0.1 * (on + off):
+            result[k] = 1 if on > off else -1
+    return result
+
+
+@brief
 def expired(number: Any, hits: Any, silent: Any, age: int, tentative: int, known: int, rest: int) -> Any:
     """``[n]``: true if silent for longer than remembered; all durations in windows."""
     result = np.zeros(len(hits), np.bool_)

@@ -6,9 +6,10 @@ What is sequential stays on the CPU: regions are outlined there, targets predict
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from eventsnn.jit import brief
 from . import gpu_kernels as kernels
 from .attribution import BINS, Array, Shares, shares
 from .regions import BLOCK as SIDE
-from .regions import LEAST_VARIANCE, MOST_PER_PIXEL, RegionDetector, Sight
+from .regions import LEAST_VARIANCE, MOST_PER_PIXEL, RegionDetector, Sight, thinned
 
 _BLOCK = 256
 _PROGRAMS = 132
@@ -64,6 +65,7 @@ class Watch:
         self._decay = torch.tensor(regions.decay, dtype=torch.float64, device=device)
         self._fault = torch.zeros(1, dtype=torch.int32, device=device)
         self._clock, self._windows = NEVER, 0
+        self._unlooked = Events.empty(sensor=regions.sensor)
         self._stream = torch.cuda.Stream(device)
         torch.cuda.synchronize(device)
 
@@ -74,7 +76,8 @@ class Watch:
         self._windows += len(windows)
         with torch.cuda.stream(self._stream):
             columns = self._judged(events, ends[looked])
-            sights = iter(self._looked(sum(looked)))
+            keep = columns[-1].to("cpu", non_blocking=True)
+            sights = iter(self._looked(sum(looked), lambda: self._recent(events, keep.numpy() != 0, ends[looked])))
         firsts = [0, *ends[:-1].tolist()]
         pointers = tuple(column.data_ptr() for column in columns)
         return [
@@ -143,10 +146,18 @@ class Watch:
             room[0] = before[0]
             setattr(self, name, room)
 
-    def _looked(self, looks: int) -> list[Sight]:
+    def _recent(self, events: Events, keep: Array, edges: Array) -> list[Events]:
+        """What is kept of the events since the last look, for each look."""
+        parts = [events[low:high][keep[low:high]] for low, high in pairwise([0, *edges.tolist(), len(events)])]
+        parts[0] = Events.concatenate([self._unlooked, parts[0]]) if len(self._unlooked) else parts[0]
+        self._unlooked = parts.pop()
+        return [thinned(part) for part in parts]
+
+    def _looked(self, looks: int, recent: Callable[[], list[Events]]) -> list[Sight]:
         regions, cells, device = self.regions, len(self._map), self.device
         if not looks:
             self._stream.synchronize()
+            recent()
             return []
         maps = torch.empty(looks, cells, device=device)
         grid = (triton.cdiv(cells, _BLOCK),)
@@ -169,8 +180,8 @@ class Watch:
             raise ValueError("events lie outside the {}x{} sensor; crop them first".format(*regions.sensor))
         shape = regions.height, regions.width
         return [
-            Sight(mean, regions.outlined(z[k].view(shape).numpy(), maps[k].view(shape).numpy(), self.birth_z))
-            for k, mean in enumerate(means)
+            Sight(mean, regions.outlined(z[k].view(shape).numpy(), maps[k].view(shape).numpy(), self.birth_z), events)
+            for k, (mean, events) in enumerate(zip(means, recent(), strict=True))
         ]
 
     def _background(self, maps: torch.Tensor) -> torch.Tensor:
@@ -217,7 +228,7 @@ class Attribution:
             torch.cuda.current_stream().synchronize()
         found = self._found[:n]
         number, on, clear = found[:, 0].copy(), found[:, 1].copy(), found[:, 2].copy()
-        return shares(number, on, clear, found[:, 3:5] * 2.0**-32, found[:, 5:].reshape(n, 2, BINS), reach)
+        return shares(number, on, clear, found[:, 3:5] * 2.0**-32, found[:, 5:].reshape(n, 2, BINS), reach, crowd)
 
     def _prepare(self, room: int) -> None:
         """Record what is done for up to so many targets: they go up, a launch, what it found comes back."""

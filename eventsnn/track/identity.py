@@ -12,7 +12,7 @@ from eventsnn.jit import brief
 from .fleet import Array, Fleet
 from .records import Row
 
-_TOUCHING, _APART = 1, 2
+_TOUCHING, _APART, _FACING = 1, 2, 3
 
 
 class Mergers:
@@ -26,11 +26,13 @@ class Mergers:
     def merge(self, fleet: Fleet) -> None:
         """Two targets that touch and keep their distance while they move are one: the older takes in the younger.
 
-        Two with numbers that were seen apart are two objects ever after.
+        Two with numbers that were seen apart are two objects ever after, unless they are its two sides, one of which
+        gives ON events and the other OFF.
         """
         config = fleet.config
         since, self._since = self._since, {}
-        kinds = _pairs(fleet.state, fleet.half, fleet.id, fleet.is_line, fleet.silent, config.min_size, config.max_size)
+        columns = fleet.state, fleet.half, fleet.id, fleet.is_line, fleet.one_sided, fleet.silent
+        kinds = _pairs(*columns, config.min_size, config.max_size)
         if not kinds.any():
             return
         code = kinds.tobytes(), fleet.serial.tobytes()
@@ -42,9 +44,9 @@ class Mergers:
             self._strangers = {pair for pair in self._strangers if left.issuperset(pair)}
         gone: set[int] = set()
         lasting, serials, places = fleet.windows(config.merge_after), fleet.serial.tolist(), fleet.place.tolist()
-        for old, young in np.argwhere(kinds == _TOUCHING).tolist():
+        for old, young in np.argwhere((kinds == _TOUCHING) | (kinds == _FACING)).tolist():
             pair, (x, y), (other_x, other_y) = (serials[old], serials[young]), places[old], places[young]
-            if pair in self._strangers or gone.intersection(pair):
+            if (pair in self._strangers and kinds[old, young] != _FACING) or gone.intersection(pair):
                 continue
             offset = other_x - x, other_y - y
             first, place, lasted = since.get(pair, (offset, (x, y), 0))
@@ -65,8 +67,10 @@ class Mergers:
 
 
 @brief
-def _pairs(state: Any, half: Any, number: Any, line: Any, silent: Any, least: float, largest: float) -> Any:
-    """``[n, n]``, for a < b both seen in this window: touching within the largest size, or both known and apart."""
+def _pairs(state: Any, half: Any, number: Any, line: Any, side: Any, silent: Any, least: float, largest: float) -> Any:
+    """``[n, n]``, for a < b both seen in this window: touching within the largest size, the two sides of something, or
+    both known and apart.
+    """
     n = len(state)
     kinds = np.zeros((n, n), np.uint8)
     for a in range(n):
@@ -81,7 +85,12 @@ def _pairs(state: Any, half: Any, number: Any, line: Any, silent: Any, least: fl
                 gap = max(gap, abs(state[a, axis] - state[b, axis]) - half[a, axis] - half[b, axis])
             for k in (a, b):
                 facing = min(facing, 2 * max(half[k, 0], half[k, 1]) if line[k] else 0.0)
-            if gap <= max(least / 2, size / 5, facing):
+            opposite = side[a] * side[b] < 0
+            if opposite:
+                facing = 2 * max(half[a, 0], half[a, 1], half[b, 0], half[b, 1])
+            if opposite and gap <= facing and size <= largest:
+                kinds[a, b] = _FACING
+            elif gap <= max(least / 2, size / 5, facing):
                 kinds[a, b] = _TOUCHING if size <= largest else 0
             elif number[a] > 0 and number[b] > 0:
                 kinds[a, b] = _APART

@@ -143,13 +143,13 @@ def correct(
     Columns ``[k, 2]`` in px; ``constants`` are noise, crowd_noise, manoeuvre, least and largest half, and the weights
     with which a larger and a smaller size is taken over.
     """
-    least_noise, crowd_noise, manoeuvre, least, largest, up, down = constants
+    least_noise, crowd_noise, manoeuvre, least, largest, turn, up, down = constants
     centre, shown, wide = np.empty(2), np.empty(2), np.empty(2)
     for i in range(len(which)):
         k = which[i]
         for axis in range(2):
             known, place = half[k, axis], state[k, axis]
-            wide[axis] = (high[i, axis] - low[i, axis]) / 2 * 1.05
+            wide[axis] = (high[i, axis] - low[i, axis]) / 2
             # edges that show only in part say less about the centre: then the box moves no more than it takes to hold
             # them
             shown[axis] = 0.0 if crowded[i] else min(max(wide[axis] / known, 0.0), 1.0) ** 2
@@ -162,11 +162,11 @@ def correct(
         if silent[k] > 0 or (surprise and not crowded[i]):  # more doubt, for a sudden turn
             for axis in range(2):
                 covariance[k, axis, axis] += 4.0
-                covariance[k, axis + 2, axis + 2] += 4.0
-                covariance[k, axis, axis + 2] += 2.0
-                covariance[k, axis + 2, axis] += 2.0
+                covariance[k, axis + 2, axis + 2] += 4.0 * turn**2
+                covariance[k, axis, axis + 2] += 2.0 * turn
+                covariance[k, axis + 2, axis] += 2.0 * turn
         _one_update(state[k], covariance[k], centre[0], centre[1], noise**2)
         if not crowded[i]:
             for axis in range(2):
                 wider = min(max(wide[axis], least), largest) - half[k, axis]
-                half[k, axis] += wider * (up if wider > 0 else down * max(shown[axis], 0.2))
+                half[k, axis] += wider * (up if wider > 0 else down * max(shown[axis], 0.5))

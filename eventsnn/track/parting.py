@@ -1,61 +1,120 @@
-"""When a target turns out to be two objects that part: each then gets its own."""
+"""When a target turns out to be two objects: an empty stripe runs between two groups of its events.
+
+What moves gives events of one polarity where it arrives and of the other where it leaves. An edge of an object gives
+only one of them, an object both: two groups that each have both are two objects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from typing import Any
 
 import numpy as np
 
-from .fleet import Array
-from .regions import Region
+from eventsnn.events import Events
+from eventsnn.jit import brief
+
+from .fleet import Array, Fleet
+
+EVERY = 2  # it is watched at every so many looks
+_LOOKS = 3  # whose events are taken together
+_BINS = 128
+_DIAGONAL = np.sqrt(0.5)
+_AXES = np.array([(1.0, 0.0), (0.0, 1.0), (_DIAGONAL, _DIAGONAL), (_DIAGONAL, -_DIAGONAL)])
 
 
 class Parting:
-    """Watches, look by look, the gap between the regions within each target's box.
+    """Watches, look by look, for a stripe of at least ``width`` px through the events of each target.
 
-    The edges of one object keep their gap, or turn, and what they enclose keeps its size. Two objects that part do not:
-    the gap and what they enclose grow together.
+    Two objects are told apart by one that lasts for ``looks`` in a row.
     """
 
-    def __init__(self, least: float) -> None:
-        self.least = least
-        self._first: dict[int, tuple[float, float]] = {}
+    def __init__(self, width: float, looks: int) -> None:
+        self.width, self.looks = width, looks
+        self._recent: deque[Events] = deque(maxlen=_LOOKS)
+        self._lasted: dict[int, int] = {}
+        self._seen = 0
 
-    def part(self, serial: int, size: float, regions: Sequence[Region]) -> tuple[Array, Array, Array, Array] | None:
-        """Low and high corners ``[2]`` of the first and of the second part of a target, if its regions part."""
-        if len(regions) < 2:
-            self._first.pop(serial, None)
-            return None
-        low, high = np.stack([r.low for r in regions]), np.stack([r.high for r in regions])
-        best: tuple[float, int, Array] | None = None
-        for axis in (0, 1):
-            order = np.argsort(low[:, axis])
-            reached = np.maximum.accumulate(high[order, axis])
-            gaps = low[order[1:], axis] - reached[:-1]
-            k = int(gaps.argmax())
-            if best is None or gaps[k] > best[0]:
-                best = float(gaps[k]), k, order
-        assert best is not None
-        gap, k, order = best
-        extent = _extent(regions)
-        if gap <= 0:
-            self._first.pop(serial, None)
-            return None
-        gap_first, extent_first = self._first.setdefault(serial, (gap, max(extent, size)))
-        groups = order[: k + 1], order[k + 1 :]
-        corners = [(low[group].min(0), high[group].max(0)) for group in groups]
-        large = min((b - a).max() for a, b in corners) > self.least / 2
-        grown = min(gap - gap_first, extent - extent_first)
-        if not large or grown < max(3.0, 0.1 * extent_first):
-            return None
-        self._first.pop(serial)
-        return (*corners[0], *corners[1])
+    def part(self, fleet: Fleet, events: Events, end_us: int, dt_us: int) -> dict[int, tuple[Array, Array]]:
+        """The targets that part, by their number in the fleet, with the boxes of the two objects: low and high corner.
 
-    def forget(self, serials: set[int]) -> None:
-        """Keep only what concerns these targets."""
-        self._first = {serial: first for serial, first in self._first.items() if serial in serials}
+        ``events`` are those since the last look. A target with a stripe reaches no further than its own gate.
+        """
+        self._recent.append(events)
+        self._seen += 1
+        if self._seen % EVERY or not len(fleet):
+            return {}
+        t, x, y, p = (np.concatenate(column) for column in zip(*(e.columns for e in self._recent), strict=True))
+        targets = fleet.state, fleet.half, fleet.reach, fleet.silent == 0
+        found, owner, place = _stripes(x, y, p, (end_us - t) / dt_us, *targets, _AXES, self.width)
+        before, self._lasted = self._lasted, {}
+        parts = {}
+        for k in np.flatnonzero(found[:, 2]).tolist():
+            serial = int(fleet.serial[k])
+            self._lasted[serial] = before.get(serial, 0) + 1
+            fleet.reach[k] = np.minimum(fleet.reach[k], fleet.gate[k])
+            if self._lasted[serial] >= self.looks:
+                own = place[owner == k]
+                above = own @ _AXES[int(found[k, 0])] > found[k, 1]
+                boxes = [np.quantile(own[side], (0.05, 0.95), axis=0) + fleet.place[k] for side in (~above, above)]
+                parts[k] = boxes[0], boxes[1]
+                del self._lasted[serial]
+        return parts
 
 
-def _extent(regions: Sequence[Region]) -> float:
-    low, high = np.stack([r.low for r in regions]).min(0), np.stack([r.high for r in regions]).max(0)
-    return float(np.hypot(*(high - low)))
+@brief
+def _stripes(
+    x: Any, y: Any, p: Any, age: Any, state: Any, half: Any, reach: Any, here: Any, axes: Any, least: float
+) -> tuple[Any, Any, Any]:
+    """For each of n targets the widest stripe through its events: ``[n, 3]``, axis, place along it from the target's
+    centre and width [px]; a width of 0 where there is none of ``least`` px.
+
+    And for each event its target, the one it is nearest to in units of its size ``half`` within its ``reach``, or -1,
+    and its place ``[2]`` from there.
+    """
+    n, bins = len(state), _BINS
+    owner, place = np.full(len(x), -1), np.zeros((len(x), 2))
+    counts, found = np.zeros((n, len(axes), bins, 2), np.int64), np.zeros((n, 3))
+    radius = np.hypot(reach[:, 0], reach[:, 1])
+    for i in range(len(x)):
+        closest = np.inf
+        for k in range(n):
+            dx = x[i] - (state[k, 0] - state[k, 2] * age[i])
+            dy = y[i] - (state[k, 1] - state[k, 3] * age[i])
+            if here[k] and abs(dx) < reach[k, 0] and abs(dy) < reach[k, 1]:
+                apart = (dx / half[k, 0]) ** 2 + (dy / half[k, 1]) ** 2
+                if apart < closest:
+                    closest, owner[i], place[i, 0], place[i, 1] = apart, k, dx, dy
+        if owner[i] >= 0:
+            for a in range(len(axes)):
+                along = place[i, 0] * axes[a, 0] + place[i, 1] * axes[a, 1]
+                counts[owner[i], a, int((along / radius[owner[i]] + 1) / 2 * bins), int(p[i] != 0)] += 1
+    for k in range(n):
+        for a in range(len(axes)):
+            profile = counts[k, a]
+            off, on = 0, 0
+            for at in range(bins):
+                off, on = off + profile[at, 0], on + profile[at, 1]
+            few, enough = 1 + 0.004 * (off + on), max(12.0, 0.06 * (off + on))
+            start, off_inside, on_inside, off_below, on_below = 0, 0, 0, 0, 0
+            for end in range(bins):
+                off_inside, on_inside = off_inside + profile[end, 0], on_inside + profile[end, 1]
+                while off_inside + on_inside > few:
+                    off_inside, on_inside = off_inside - profile[start, 0], on_inside - profile[start, 1]
+                    off_below, on_below = off_below + profile[start, 0], on_below + profile[start, 1]
+                    start += 1
+                width = (end + 1 - start) * 2 * radius[k] / bins
+                off_above, on_above = off - off_below - off_inside, on - on_below - on_inside
+                if (
+                    width >= max(least, found[k, 2] + 1e-9)
+                    and _two_sided(off_below, on_below, enough)
+                    and _two_sided(off_above, on_above, enough)
+                ):
+                    found[k, 0], found[k, 1], found[k, 2] = a, ((start + end + 1) / bins - 1) * radius[k], width
+    return found, owner, place
+
+
+@brief
+def _two_sided(off: int, on: int, enough: float) -> bool:
+    """True for enough events, and enough of both polarities."""
+    return off + on >= enough and min(off, on) >= 0.2 * (off + on)

@@ -27,6 +27,7 @@ from . import region_kernels as kernels
 
 BLOCK = 8
 LEAST_VARIANCE = 1e-3
+MOST_EVENTS = 1_500
 MOST_PER_PIXEL = 2  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
 
 
@@ -50,6 +51,13 @@ class Sight:
 
     background: float
     regions: Sequence[Region]
+    events: Events
+    """Some of the events since the last look."""
+
+
+def thinned(events: Events) -> Events:
+    """Every k-th event, so that ``MOST_EVENTS`` of them are enough."""
+    return events[:: max(1, -(-len(events) // MOST_EVENTS))].numpy()
 
 
 class RegionDetector:

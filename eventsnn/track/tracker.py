@@ -20,9 +20,9 @@ from .attribution import attribute
 from .config import TrackerConfig
 from .fleet import Array, Fleet
 from .identity import Mergers, report
-from .parting import Parting
+from .parting import EVERY, Parting
 from .records import Row
-from .regions import Region, RegionDetector, Sight
+from .regions import Region, RegionDetector, Sight, thinned
 
 if TYPE_CHECKING:
     from .gpu import Part, Watch
@@ -65,7 +65,9 @@ class Tracker:
         self.regions.reset()
         self.fleet = Fleet(self.config, self.dt_us / 1e3)
         self.frame, self._density = 0, 0.0
-        self._mergers, self._parting = Mergers(), Parting(self.config.min_size)
+        looks = self.fleet.windows(self.config.confirm / (EVERY * self.config.look_every), 3)
+        self._mergers, self._parting = Mergers(), Parting(self.config.min_size / 4, looks)
+        self._fading = math.exp(-self.dt_us / 1e3 / self.config.merge_after)
         self._trail = self.fleet.windows(self.config.trail)
         self._covered = np.full(self.sensor[::-1], -self._trail)
         self._unlooked: list[Events] = []
@@ -89,10 +91,11 @@ class Tracker:
         self._unlooked.append(events)
         if len(self._unlooked) < self.config.look_every:
             return None
-        self.regions.add_events(Events.concatenate(self._unlooked))
+        recent = Events.concatenate(self._unlooked)
+        self.regions.add_events(recent)
         self._unlooked = []
         background = self.regions.background()
-        return Sight(background, self.regions.find(self.config.birth_z, mean=background))
+        return Sight(background, self.regions.find(self.config.birth_z, mean=background), thinned(recent))
 
     def follow(self, events: Events | Part, end_us: int, sight: Sight | None) -> list[Row]:
         """Rows for the window that ends at ``end_us``, with what ``see`` gave for it."""
@@ -102,7 +105,7 @@ class Tracker:
         self._mergers.merge(self.fleet)
         self.fleet.keep(~self.fleet.expired)
         if sight is not None:
-            self._look(sight)
+            self._look(sight, end_us)
         return self._report(end_us)
 
     def _measure(self, events: Events | Part, end_us: int) -> None:
@@ -118,13 +121,14 @@ class Tracker:
         else:
             shares = self._attribution(events, end_us, *targets)
         fleet.events = shares.events
+        fleet.polarity = self._fading * fleet.polarity + np.stack([shares.on, shares.events - shares.on], 1)
         least = config.least_events
         which = kernels.hits(shares.events, shares.clear, fleet.half, fleet.silent, least, self._density)
         place = fleet.place[which]
         mean, low, high = (place + part[which] for part in (shares.mean, shares.low, shares.high))
         fleet.correct(which, mean, low, high, shares.clear[which], crowded[which])
 
-    def _look(self, sight: Sight) -> None:
+    def _look(self, sight: Sight, end_us: int) -> None:
         """Compare the regions with the targets; one that no target explains becomes a target."""
         config, regions, fleet, found = self.config, self.regions, self.fleet, sight.regions
         self._density = sight.background * (1 - regions.decay) / config.look_every / regions.pool**2
@@ -139,9 +143,7 @@ class Tracker:
                 elif owner == -1 and self._is_object(region):
                     fleet.add(region.centre, (region.high - region.low) / 2 * 1.05, self.frame)
         self._widen({k: parts[0] for k, parts in own.items() if len(parts) == 1})  # several may be objects that part
-        for k, parts in own.items():
-            self._part(k, parts)
-        self._parting.forget(set(fleet.serial.tolist()))
+        self._part(sight.events, end_us)
         _stamp(self._covered, fleet.state, fleet.half, fleet.silent, self.frame)
 
     def _widen(self, parts: dict[int, Region]) -> None:
@@ -152,17 +154,15 @@ class Tracker:
         low, high = (np.array([getattr(region, side) for region in parts.values()]) for side in ("low", "high"))
         kernels.widen(fleet.state, fleet.half, fleet.reach, which, low, high, self.config.max_size)
 
-    def _part(self, k: int, parts: list[Region]) -> None:
-        """Make two targets of one whose regions part."""
+    def _part(self, events: Events, end_us: int) -> None:
+        """Make two targets of each that turns out to be two objects; the larger one keeps what is known."""
         fleet = self.fleet
-        corners = self._parting.part(int(fleet.serial[k]), 2 * math.hypot(*fleet.half[k]), parts)
-        if corners is not None:
-            boxes = [((high + low) / 2, (high - low) / 2 * 1.05) for low, high in (corners[:2], corners[2:])]
-            boxes.sort(key=lambda box: -float(box[1].prod()))
-            fleet.state[k, :2], fleet.half[k] = boxes[0]
+        for k, boxes in self._parting.part(fleet, events, end_us, self.dt_us).items():
+            larger, smaller = sorted(boxes, key=lambda box: -float(np.diff(box, axis=0).prod()))
+            fleet.state[k, :2], fleet.half[k] = larger.mean(0), np.diff(larger, axis=0)[0] / 2 * 1.05
             fleet.covariance[k] = np.diag([4.0, 4.0, 5.0, 5.0])
             fleet.reach[k] = fleet.gate[k]
-            fleet.add(*boxes[1], self.frame)
+            fleet.add(smaller.mean(0), np.diff(smaller, axis=0)[0] / 2 * 1.05, self.frame)
 
     def _is_object(self, region: Region) -> bool:
         """True for a region of a fitting size that is not the trail of an object that passed lately."""
@@ -174,7 +174,7 @@ class Tracker:
 
     def _report(self, end_us: int) -> list[Row]:
         soon, late = (self.fleet.windows(ms, 5) for ms in (self.config.confirm, 2 * self.config.merge_after))
-        known_long = self.fleet.hits >= np.where(self.fleet.is_line, late, soon)
+        known_long = self.fleet.hits >= np.where(self.fleet.is_line | (self.fleet.one_sided != 0), late, soon)
         return report(self.fleet, known_long & (self.fleet.size > 0.375 * self.config.min_size), self.frame, end_us)
 
 

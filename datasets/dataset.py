@@ -6,7 +6,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from .card import Card, Entry
 from .fetch import fetch
@@ -56,8 +58,18 @@ class Dataset:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __getitem__(self, index: int) -> Sample:
-        """Read a sample. Raises ValueError (EventFormatError), which names the file, where it is damaged."""
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int]) -> Dataset: ...
+    def __getitem__(self, index: Any) -> Any:
+        """Read a sample; a slice or a sequence of numbers gives the dataset of those.
+
+        Raises ValueError (EventFormatError), which names the file, where a sample is damaged.
+        """
+        if isinstance(index, slice) or np.ndim(index):
+            chosen = range(len(self))[index] if isinstance(index, slice) else index
+            return Dataset(self.card, self._tree, self.split, [self._entries[i] for i in chosen], fixed=self.fixed)
         entry = self._entries[index]
         target = entry.target if self.card.truth is None else self.card.truth(self._tree, entry)
         metadata = {"id": entry.id, "split": self.split, **entry.metadata}

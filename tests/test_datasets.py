@@ -585,6 +585,21 @@ def test_poker_cards():
     assert hearts < 0 < spades  # upright: a heart is broad above its middle, a spade below
 
 
+def test_some_of_a_dataset_are_a_dataset(tmp_path):
+    nmnist(tmp_path)
+    train = load("nmnist", tmp_path)
+    for some, wanted in (
+        (train[1:], [1, 2]),
+        (train[::-2], [2, 0]),
+        (train[[2, 1]], [2, 1]),
+        (train[np.array([0])], [0]),
+    ):
+        assert some.ids == tuple(train.ids[i] for i in wanted)
+        assert [sample.target for sample in some] == [train.targets[i] for i in wanted]
+        assert some[0].events == train[wanted[0]].events
+    assert train[np.int64(1)].target == train[1].target
+
+
 def test_official_counts_where_the_files_are():
     root = os.environ.get("EVENTSNN_DATASETS")
     if not root:

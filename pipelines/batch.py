@@ -16,7 +16,7 @@ from .chain.explaining import check
 from .many import manifest, report, summary
 from .many.cluster import connected
 from .many.crew import Crew, devices, done
-from .many.inputs import Input, find, part
+from .many.inputs import Input, find, left_out, part
 from .many.progress import Progress
 from .many.work import Outcome, Plan
 
@@ -100,6 +100,8 @@ def batch(
     if retry < 0 or (timeout is not None and timeout <= 0) or (workers is not None and workers < 1):
         raise ValueError(f"workers and timeout must be positive, retry not negative; got {workers}, {timeout}, {retry}")
     jobs = part(find(inputs, out), shard)
+    if note := left_out(inputs):
+        print(note)
     for job in jobs:
         if job.name in _RESERVED or job.name.startswith(("manifest/", "logs/")):
             raise ValueError(f"the results of {job.path} would be called {job.name}, as the run's own; rename it")

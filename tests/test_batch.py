@@ -151,6 +151,7 @@ def test_folder_to_results_tables_and_report(folder, capsys):
     check("out")
     said = capsys.readouterr().out
     assert "5 recordings: 5 done, 0 done before and unchanged, 0 failed" in said
+    assert "1 text or NumPy files, recordings or not, are left out (.txt); match those: 'in/**/*.txt'" in said
     rows = list(csv.DictReader(Path("out/summary.csv").read_text().splitlines()))
     assert [row["recording"] for row in rows] == NAMES
     assert [int(row["events"]) for row in rows] == [2_000] * 5

@@ -82,6 +82,9 @@ def test_only_what_is_wanted_is_shown(browser, page):
     browser.get(page.as_uri())
     browser.find_element("css selector", "input[type=search]").send_keys("DISC")
     assert shown(browser) == ["disc0", "disc1"]
+    browser.find_element("css selector", "input[type=search]").clear()
+    browser.find_element("css selector", "input[type=search]").send_keys("failed")
+    assert shown(browser) == ["broken"]
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -12,6 +12,8 @@ RECORDINGS = frozenset(
     [".raw", ".dat", ".aedat", ".aedat2", ".aedat4", ".es", ".bin", ".h5", ".hdf5", ".bag", ".mcap", ".db3"]
 )
 
+MAYBE = frozenset([".txt", ".csv", ".npy", ".npz"])  # which may hold anything
+
 
 class Input(NamedTuple):
     """A recording and the name of its results: its path without the ending, seen from the folder that was given."""
@@ -66,6 +68,18 @@ def _matched(text: str, home: Path) -> Iterator[tuple[Path, str]]:
         raise ValueError(f"the output {home} lies inside the input {root}; choose a folder outside of it")
     for file in files:
         yield file, file.relative_to(root).with_suffix("").as_posix()
+
+
+def left_out(given: Sequence[str]) -> str:
+    """What is said of files in folders that may be recordings, but are none by their names; "" without such files."""
+    found = [(text, path) for text in given if Path(text).is_dir() for path in sorted(Path(text).rglob("*"))
+             if path.suffix.lower() in MAYBE and path.is_file()]  # fmt: skip
+    if not found:
+        return ""
+    endings = " ".join(sorted({path.suffix.lower() for _, path in found}))
+    folder, first = found[0]
+    pattern = f"{folder.rstrip('/')}/**/*{first.suffix}"
+    return f"{len(found)} text or NumPy files, recordings or not, are left out ({endings}); match those: '{pattern}'"
 
 
 def part(inputs: list[Input], which: str) -> list[Input]:

@@ -15,5 +15,5 @@ for (const head of document.querySelectorAll("th button")) {
 document.querySelector("input[type=search]").addEventListener("input", (event) => {
   const wanted = event.target.value.toLowerCase();
   for (const line of lines)
-    line.hidden = !line.querySelector('[data-name="recording"]').textContent.toLowerCase().includes(wanted);
+    line.hidden = !line.textContent.toLowerCase().includes(wanted);
 });

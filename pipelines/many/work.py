@@ -47,7 +47,7 @@ def attempt(plan: Plan, job: Input, tell: Callable[[int], None] = lambda events:
             tell(0)
             return _attempt(plan, job, tell, device or plan.device, log)
     except Exception as error:
-        return Outcome(job, "failed", _told(error))
+        return Outcome(job, "failed", _told(error).removeprefix(f"{job.path}: "))
 
 
 def _attempt(plan: Plan, job: Input, tell: Callable[[int], None], device: str, log: TextIO) -> Outcome:
@@ -75,7 +75,7 @@ def _attempt(plan: Plan, job: Input, tell: Callable[[int], None], device: str, l
         entry |= {"status": "done", "reason": "", "results": results}
     except Exception as error:
         log.write(traceback.format_exc())
-        reason = _told(error)
+        reason = _told(error).removeprefix(f"{job.path}: ")
         entry |= {"status": "failed", "reason": reason}
     seconds, facts = time.monotonic() - begin, watch.facts()
     manifest.write(plan.out, entry | {"seconds": round(seconds, 3), "facts": facts})

@@ -219,4 +219,7 @@ def _report(run: Any, test: Any, samples: dict[str, int], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(tyro.cli(Config))
+    try:
+        run(tyro.cli(Config))
+    except (ValueError, OSError, MemoryError) as error:
+        raise SystemExit(f"eventsnn: {error}") from None

@@ -838,7 +838,7 @@ def few(home, monkeypatch):
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
 def test_every_recipe_runs_from_training_to_prediction(name, device, few, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
-    settings = ["epochs=2", "save_every=2", "validation=0.3", "batch_size=3", *SMALLER.get(name, [])]
+    settings = ["epochs=1", "save_every=2", "validation=0.3", "batch_size=3", *SMALLER.get(name, [])]
     train = ["train", name, "--generated", "--device", device, "--set", *settings]
     assert main([*train, "--out", "whole"]) == 0
     kept = checkpoint.save
@@ -852,7 +852,7 @@ def test_every_recipe_runs_from_training_to_prediction(name, device, few, monkey
     assert whole.keys() == parts.keys()
     assert device != "cpu" or all(value.equal(parts[key]) for key, value in whole.items())
     lines, made = records(Path("parts/log.jsonl")), recipe_of(name, tuple(settings))
-    assert [line["epoch"] for line in lines] == [1, 2]
+    assert [line["epoch"] for line in lines] == [1]
     assert all(0 < norm < np.inf for line in lines for norm in line["gradients"].values())
     assert next(iter(lines[-1]["rates"].values()))["rate"] > 0.001  # what goes in makes it spike
     assert set(os.listdir("parts")) == FILES

@@ -46,6 +46,8 @@ class Fleet:
     def __init__(self, config: TrackerConfig, dt_ms: float) -> None:
         self.config, self.dt = config, dt_ms
         self._max_age = self.windows(config.max_age)
+        known, rest = self.windows(config.known), self.windows(config.max_rest)
+        self._durations = self._max_age, self.windows(config.tentative, 2), known, rest
         c, weights = config, [1 - math.exp(-dt_ms / tau) for tau in (config.growth, config.shrinking)]
         self._constants = (
             c.noise,
@@ -133,12 +135,14 @@ class Fleet:
     @property
     def size(self) -> Array:
         """Half the longer side."""
-        return self.half.max(1)
+        result: Array = kernels.longer(self.half)
+        return result
 
     @property
     def is_line(self) -> Array:
         """True for what is so thin that it may be an edge of something larger."""
-        return self.half.min(1) < 0.3 * self.config.min_size
+        result: Array = kernels.thin(self.half, 0.3 * self.config.min_size)
+        return result
 
     @property
     def one_sided(self) -> Array:
@@ -158,9 +162,7 @@ class Fleet:
     @property
     def expired(self) -> Array:
         """True if it has been silent for longer than it is remembered."""
-        c = self.config
-        durations = (self.windows(ms, least) for ms, least in ((c.tentative, 2), (c.known, 1), (c.max_rest, 1)))
-        result: Array = kernels.expired(self.id, self.hits, self.silent, self._max_age, *durations)
+        result: Array = kernels.expired(self.id, self.hits, self.silent, *self._durations)
         return result
 
     @property
@@ -181,12 +183,8 @@ class Fleet:
         """Correct the targets ``which [k]`` by where their events lie: columns ``[k, 2]`` in px, ``crowded [k]``."""
         if not len(which):
             return
-        columns = self.state, self.covariance, self.half, self.silent
+        columns = self.state, self.covariance, self.half, self.silent, self.hits, self.lost, self.seen, self.pace
         kalman.correct(*columns, which, mean, low, high, events, crowded, self._constants)
-        self.hits[which] += 1
-        self.silent[which], self.lost[which] = 0, False
-        self.seen[which] = self.place[which]
-        self.pace[which] += 0.1 * (self.speed[which] - self.pace[which])
 
     def rows(self, frame: int, end_us: int) -> list[Row]:
         """What ``Tracks`` says of the targets in this window; those without a number keep it in ``past``."""

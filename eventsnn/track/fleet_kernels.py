@@ -44,6 +44,39 @@ def expired(number: Any, hits: Any, silent: Any, age: int, tentative: int, known
 
 
 @brief
+def longer(half: Any) -> Any:
+    """``[n]``: the longer one of two sides."""
+    result = np.empty(len(half))
+    for k in range(len(half)):
+        result[k] = max(half[k, 0], half[k, 1])
+    return result
+
+
+@brief
+def thin(half: Any, bound: float) -> Any:
+    """``[n]``: true where a side is shorter than the bound."""
+    result = np.empty(len(half), np.bool_)
+    for k in range(len(half)):
+        result[k] = min(half[k, 0], half[k, 1]) < bound
+    return result
+
+
+@brief
+def placed(which: Any, state: Any, mean: Any, low: Any, high: Any, clear: Any, crowd: Any) -> Any:
+    """Of the targets ``which [k]``: mean, low and high as places ``[k, 2]``, clear events, whether in a crowd."""
+    n = len(which)
+    places, events, crowded = np.empty((3, n, 2)), np.empty(n, np.int64), np.empty(n, np.bool_)
+    for i in range(n):
+        k = which[i]
+        for axis in range(2):
+            places[0, i, axis] = state[k, axis] + mean[k, axis]
+            places[1, i, axis] = state[k, axis] + low[k, axis]
+            places[2, i, axis] = state[k, axis] + high[k, axis]
+        events[i], crowded[i] = clear[k], crowd[k].any()
+    return places[0], places[1], places[2], events, crowded
+
+
+@brief
 def hits(events: Any, clear: Any, half: Any, silent: Any, least: int, density: float) -> Any:
     """The targets that have enough events, also clear of others, to be corrected; the others fall ``silent``, in place.
 

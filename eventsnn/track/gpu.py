@@ -172,8 +172,7 @@ class Watch:
         several = (grid[0], looks)
         kernels.smooth[several](maps, half, self._taps, low, factor, *size, regions.width, True, _BLOCK, **_UNFUSED)
         kernels.smooth[several](half, z, self._taps, low, factor, *size, 1, False, _BLOCK, **_UNFUSED)
-        told = torch.cat([mean, self._fault.double()]).to("cpu", non_blocking=True)
-        z, maps = z.to("cpu", non_blocking=True), maps.to("cpu", non_blocking=True)
+        told, z, maps = (_fetched(part) for part in (torch.cat([mean, self._fault.double()]), z, maps))
         self._stream.synchronize()
         *means, fault = told.tolist()
         if fault:
@@ -192,6 +191,11 @@ class Watch:
         grid = (triton.cdiv(blocks, _BLOCK), len(maps))
         kernels.block_sums[grid](maps, sums, self.regions.width, maps.shape[1], across, blocks, side, _BLOCK)
         return sums.sort(1).values[:, (blocks - 1) // 2] / side**2
+
+
+def _fetched(values: torch.Tensor) -> torch.Tensor:
+    """A copy on the host, once the stream has come to it; without waiting."""
+    return torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values, non_blocking=True)
 
 
 class Attribution:

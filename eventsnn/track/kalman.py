@@ -130,6 +130,10 @@ def correct(
     covariance: Any,
     half: Any,
     silent: Any,
+    hits: Any,
+    lost: Any,
+    latest: Any,
+    pace: Any,
     which: Any,
     mean: Any,
     low: Any,
@@ -170,3 +174,7 @@ def correct(
             for axis in range(2):
                 wider = min(max(wide[axis], least), largest) - half[k, axis]
                 half[k, axis] += wider * (up if wider > 0 else down * max(shown[axis], 0.5))
+        hits[k] += 1
+        silent[k], lost[k] = 0, False
+        latest[k, 0], latest[k, 1] = state[k, 0], state[k, 1]
+        pace[k] += 0.1 * (np.hypot(state[k, 2], state[k, 3]) - pace[k])

@@ -79,9 +79,13 @@ def outline(z: Any, cells: Any, edge: float, least: float) -> Any:
     height, width = z.shape
     new = np.zeros((height + 2, width + 2), np.bool_)
     rows, columns = np.empty(height * width, np.int32), np.empty(height * width, np.int32)
+    highest = -np.inf
     for row in range(height):
         for column in range(width):
             new[row + 1, column + 1] = z[row, column] > edge
+            highest = max(highest, z[row, column])
+    if highest < least:
+        return np.empty((0, 6))
     found = []
     for start in np.flatnonzero(new):
         rows[0], columns[0] = start // (width + 2) - 1, start % (width + 2) - 1

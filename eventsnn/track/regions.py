@@ -146,8 +146,6 @@ class RegionDetector:
         self, z: NDArray[np.float32], cells: NDArray[np.float32], least: float, edge: float = 6.0
     ) -> list[Region]:
         """The same from z ``[H, W]`` and the map ``cells``."""
-        if z.max(initial=0.0) < least:
-            return []
         found = kernels.outline(z, cells, edge, least)
         corners = found[:, :4] * self.pool + (self.pool - 1) / 2
         return [

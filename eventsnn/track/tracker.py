@@ -114,7 +114,6 @@ class Tracker:
         if not len(fleet):
             return
         crowd, gate = fleet.crowd, fleet.gate
-        crowded: Array = np.asarray(crowd.any(axis=1))
         targets = fleet.state, fleet.half, fleet.reach, ~fleet.lost, crowd, gate
         if isinstance(events, Events):
             shares = attribute(events, end_us, self.dt_us, self.sensor, *targets)
@@ -124,9 +123,8 @@ class Tracker:
         fleet.polarity = self._fading * fleet.polarity + np.stack([shares.on, shares.events - shares.on], 1)
         least = config.least_events
         which = kernels.hits(shares.events, shares.clear, fleet.half, fleet.silent, least, self._density)
-        place = fleet.place[which]
-        mean, low, high = (place + part[which] for part in (shares.mean, shares.low, shares.high))
-        fleet.correct(which, mean, low, high, shares.clear[which], crowded[which])
+        offsets = shares.mean, shares.low, shares.high, shares.clear
+        fleet.correct(which, *kernels.placed(which, fleet.state, *offsets, crowd))
 
     def _look(self, sight: Sight, end_us: int) -> None:
         """Compare the regions with the targets; one that no target explains becomes a target."""
@@ -173,6 +171,8 @@ class Tracker:
         return bool(((self.frame - covered) < self._trail).mean() <= 0.5)
 
     def _report(self, end_us: int) -> list[Row]:
+        if self.fleet.id.all():  # all have their numbers
+            return self.fleet.rows(self.frame, end_us)
         soon, late = (self.fleet.windows(ms, 5) for ms in (self.config.confirm, 2 * self.config.merge_after))
         known_long = self.fleet.hits >= np.where(self.fleet.is_line | (self.fleet.one_sided != 0), late, soon)
         return report(self.fleet, known_long & (self.fleet.size > 0.375 * self.config.min_size), self.frame, end_us)

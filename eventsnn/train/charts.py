@@ -36,6 +36,7 @@ def curves(history: Sequence[dict[str, Any]], best_epoch: int, path: Path) -> No
         if "validation" in history[-1]:
             axis.axvline(best_epoch, color="#888888", linestyle=":", label="best validation")
         axis.set(xlabel="epoch", ylabel=title)
+        axis.locator_params("x", integer=True)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
     axes[1].set_ylim(top=1.02)

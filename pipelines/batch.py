@@ -99,8 +99,9 @@ def batch(
     """The chain over all recordings; see ``Config``. Raises ValueError for what cannot be, before work starts."""
     if retry < 0 or (timeout is not None and timeout <= 0) or (workers is not None and workers < 1):
         raise ValueError(f"workers and timeout must be positive, retry not negative; got {workers}, {timeout}, {retry}")
-    jobs = part(find(inputs, out), shard)
-    if note := left_out(inputs):
+    found = find(inputs, out)
+    jobs = part(found, shard)
+    if note := left_out(inputs, found):
         print(note)
     for job in jobs:
         if job.name in _RESERVED or job.name.startswith(("manifest/", "logs/")):

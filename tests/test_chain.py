@@ -342,6 +342,7 @@ def test_reading_ahead_gives_all_and_passes_errors_on():
         ),
         (lambda: Pipeline().denoise()(eventsnn.Events([0], [0], [0], [1])), "does not name its sensor, and stage 1"),
         (lambda: Pipeline().call(function="no_such:thing")(eventsnn.Events.empty((2, 2))), "no function 'no_su"),
+        (lambda: Pipeline().then(lambda events: events).digest, "stage 1, function, cannot be given to oth"),
         (lambda: Pipeline().then(5), "a stage is a name or something to be called, got 5"),
     ],
 )  # fmt: skip

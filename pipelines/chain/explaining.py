@@ -83,12 +83,21 @@ def table(chain: Pipeline, sensor: tuple[int, int] | None) -> str:
 
 
 def digest(chain: Pipeline) -> str:
-    """SHA-256 of names, settings, and the content of the files that settings name."""
+    """SHA-256 of names, settings, and the content of the files that settings name.
+
+    Raises ValueError for an object that other processes could not be given.
+    """
     told = hashlib.sha256()
-    for stage in chain.stages:
-        told.update(json.dumps([stage.name, dict(stage.settings)], sort_keys=True, default=_pickled).encode())
-        if stage.thing is not None:
-            told.update(pickle.dumps(stage.thing))
+    for number, stage in enumerate(chain.stages, 1):
+        try:
+            told.update(json.dumps([stage.name, dict(stage.settings)], sort_keys=True, default=_pickled).encode())
+            if stage.thing is not None:
+                told.update(pickle.dumps(stage.thing))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"stage {number}, {stage}, cannot be given to other processes ({error}); use a function with a name, "
+                "in a file that can be imported"
+            ) from None
         for value in stage.settings.values():
             if isinstance(value, str) and "." in value and Path(value).is_file():
                 told.update(Path(value).read_bytes())

@@ -70,10 +70,11 @@ def _matched(text: str, home: Path) -> Iterator[tuple[Path, str]]:
         yield file, file.relative_to(root).with_suffix("").as_posix()
 
 
-def left_out(given: Sequence[str]) -> str:
+def left_out(given: Sequence[str], jobs: Sequence[Input]) -> str:
     """What is said of files in folders that may be recordings, but are none by their names; "" without such files."""
+    taken = {job.path for job in jobs}
     found = [(text, path) for text in given if Path(text).is_dir() for path in sorted(Path(text).rglob("*"))
-             if path.suffix.lower() in MAYBE and path.is_file()]  # fmt: skip
+             if path.suffix.lower() in MAYBE and path not in taken and path.is_file()]  # fmt: skip
     if not found:
         return ""
     endings = " ".join(sorted({path.suffix.lower() for _, path in found}))

@@ -51,6 +51,7 @@ def experiments(config: Config, wanted: list[tuple[int, str]], seconds: float) -
         if begun - start > seconds:
             return
         if seed != last:
+            given.clear()  # gigabytes
             given, last = list(batches(replace(config, seed=seed))), seed
         network, calibrated = MODELS[name]
         settings = replace(config, network=replace(network, seed=seed), calibrate=calibrated, seed=seed)
@@ -76,71 +77,86 @@ def experiments(config: Config, wanted: list[tuple[int, str]], seconds: float) -
 
 def report(source: Path, stem: Path) -> None:
     """Tables of all results, means over seeds, in STEM-tables.md, and a figure in STEM.png."""
+    results = [json.loads(line) for line in source.read_text().splitlines()]
+    by_model = {name: [r for r in results if r["model"] == name] for name in MODELS}
+    by_model = {name: sorted(rows, key=lambda r: r["seed"]) for name, rows in by_model.items() if rows}
+    stem.with_name(stem.name + "-tables.md").write_text("\n".join(tables(by_model)) + "\n")
+    draw(by_model, stem.with_suffix(".png"))
+
+
+def column(rows: list[dict[str, Any]], key: str) -> np.ndarray:
+    return np.array([row[key] for row in rows])
+
+
+def tables(by_model: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """What there is to say of the results, in lines of Markdown."""
+    first = next(iter(by_model.values()))[0]
+    yield f"{first['device']}, {first['iterations']} iterations of {first['batch_size']} clips; px, mean over seeds;"
+    yield f"always saying the centre: {first['centre_guess']:.2f} px"
+    yield "\n| network | RF | uniform | RF / uniform |\n|---|--:|--:|--:|"
+    for name in by_model:
+        other = name.replace(", RF", ", uniform")
+        if other != name and other in by_model:
+            pair = [column(by_model[one], "mean") for one in (name, other)]
+            seeds = [f"{mean.mean():.2f} ({', '.join(f'{v:.2f}' for v in mean)})" for mean in pair]
+            yield f"| {name.replace(', RF', '')} | {' | '.join(seeds)} | {pair[0].mean() / pair[1].mean():.2f} |"
+    yield "\n| network | weights | median | mean output before training | after | s |\n|---|--:|--:|---|---|--:|"
+    for name, rows in by_model.items():
+        rates = [
+            ", ".join(f"{rate:.2%}" for layer in column(rows, key).mean(0).tolist() for rate in layer)
+            for key in ("before", "activity")
+        ]
+        median, seconds = (column(rows, key).mean() for key in ("median", "seconds"))
+        yield f"| {name} | {rows[0]['weights']:,} | {median:.2f} | {rates[0]} | {rates[1]} | {seconds:.1f} |"
+    curves = {
+        name: {k: np.mean([r["curve"][k] for r in rows]) for k in rows[0]["curve"]} for name, rows in by_model.items()
+    }
+    yield from _classes("error after so many iterations (64 clips)", curves)
+    for title, key, values in _axes():
+        means = {name: dict(zip(values, column(rows, key).mean(0), strict=True)) for name, rows in by_model.items()}
+        yield from _classes(f"error by {title}", means)
+
+
+def _axes() -> Iterator[tuple[str, str, Any]]:
+    scenes = SCENES["speeds-and-sizes"][0]
+    yield "speed along each axis [px/frame]", "by_speed", scenes.speed
+    yield "diameter [px]", "by_size", scenes.size
+
+
+def _classes(title: str, means: dict[str, dict[Any, float]]) -> Iterator[str]:
+    names = list(next(iter(means.values())))
+    yield f"\n| {title} | {' | '.join(map(str, names))} |\n|---{'|--:' * len(names)}|"
+    for name, values in means.items():
+        yield f"| {name} | {' | '.join(f'{value:.2f}' for value in values.values())} |"
+
+
+def draw(by_model: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Error by speed and by size, of the networks with weights of their own; above with gain 1, below calibrated."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    results = [json.loads(line) for line in source.read_text().splitlines()]
-    models = [name for name in MODELS if any(r["model"] == name for r in results)]
-    scenes = SCENES["speeds-and-sizes"][0]
-    axes = {"by_speed": scenes.speed, "by_size": scenes.size}
-
-    def column(name: str, key: str) -> np.ndarray:
-        return np.array([r[key] for r in results if r["model"] == name])
-
-    first = results[0]
-    lines = [
-        f"{first['device']}, {first['iterations']} iterations of {first['batch_size']} clips; px, mean over "
-        f"{len(column(models[0], 'mean'))} seeds; always saying the centre: {first['centre_guess']:.2f} px",
-        "",
-        "| network | weights | each seed | mean | median | spikes a neuron and frame before / after training | s |",
-        "|---|--:|---|--:|--:|---|--:|",
-    ]
-    for name in models:
-        rates = " / ".join(
-            ", ".join(f"{rate:.2%}" for layer in column(name, key).mean(0).tolist() for rate in layer)
-            for key in ("before", "activity")
-        )
-        mean, median, seconds = (column(name, key) for key in ("mean", "median", "seconds"))
-        lines.append(
-            f"| {name} | {column(name, 'weights')[0]:,} | {', '.join(f'{v:.2f}' for v in mean)} | {mean.mean():.2f} "
-            f"| {median.mean():.2f} | {rates if name.startswith('LIF') else ''} | {seconds.mean():.1f} |"
-        )
-    steps = list(first["curve"])
-    lines += ["", "| error after so many iterations (64 clips) | " + " | ".join(steps) + " |"]
-    lines.append("|---" + "|--:" * len(steps) + "|")
-    for name in models:
-        curves = column(name, "curve")
-        lines.append(f"| {name} | " + " | ".join(f"{np.mean([c[k] for c in curves]):.2f}" for k in steps) + " |")
-    figure, panels = pyplot.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
-    for key, title, panel in zip(axes, ("speed along each axis [px/frame]", "diameter [px]"), panels, strict=True):
-        values: Any = axes[key]
-        lines += ["", f"| error by {title} | " + " | ".join(f"{v:g}" for v in values) + " |"]
-        lines.append("|---" + "|--:" * len(values) + "|")
-        for name in models:
-            errors = column(name, key)
-            lines.append(f"| {name} | " + " | ".join(f"{v:.2f}" for v in errors.mean(0)) + " |")
-            kind = name.split(",")[0].split()[0] + (" 8" if "8 frames" in name else "")
-            color = {"LIF": "tab:red", "LI": "tab:blue", "ReLU 8": "tab:green", "ReLU": "tab:gray"}[kind]
-            style = ("--" if "uniform" in name else "-"), ("s" if "calibrated" in name else "o")
-            panel.errorbar(
-                values,
-                errors.mean(0),
-                errors.std(0),
-                label=name,
-                color=color,
-                linestyle=style[0],
-                marker=style[1],
-                capsize=2,
-            )
-        panel.set(xlabel=title, xscale="log", yscale="log", xticks=values, xticklabels=[f"{v:g}" for v in values])
-        panel.minorticks_off()
-        panel.grid(alpha=0.3)
-    panels[0].set(ylabel="mean error [px of 64]", yticks=(0.5, 1, 2, 5), yticklabels=("0.5", "1", "2", "5"))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-    stem.with_name(stem.name + "-tables.md").write_text("\n".join(lines) + "\n")
-    figure.savefig(stem.with_suffix(".png"), dpi=110)
+    colours = {"LIF": "tab:red", "LI": "tab:blue", "ReLU, 8 frames": "tab:green", "ReLU, 1 frame": "tab:gray"}
+    figure, panels = pyplot.subplots(2, 2, figsize=(10, 8), sharey=True, sharex="col", layout="constrained")
+    for row, (after, title) in zip(panels, (("", "gain 1"), (", calibrated", "calibrated")), strict=True):
+        for panel, (label, key, values) in zip(row, _axes(), strict=True):
+            for kind, colour in colours.items():
+                for init, style in (("RF", "-"), ("uniform", "--")):
+                    rows = by_model.get(f"{kind}, {init}{after}")
+                    if rows:
+                        errors = column(rows, key)
+                        mean, spread = errors.mean(0), errors.std(0)
+                        name = f"{kind}, {init}"
+                        panel.errorbar(values, mean, spread, label=name, color=colour, linestyle=style, capsize=2)
+            panel.set(title=title, xlabel=label, ylabel="mean error [px of 64]", xscale="log", yscale="log")
+            panel.set(xticks=values, xticklabels=[f"{v:g}" for v in values])
+            panel.set(yticks=(0.3, 0.5, 1, 2), yticklabels=("0.3", "0.5", "1", "2"))
+            panel.minorticks_off()
+            panel.grid(alpha=0.3)
+            panel.label_outer()
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.savefig(path, dpi=90)
 
 
 def main() -> None:

@@ -14,12 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from eventsnn.pipelines.learn_to_track import Config, run
-from eventsnn.track.field_network import NetworkConfig
 from eventsnn.track.network_file import read_network, write_network
 
 HERE = Path(__file__).resolve().parent
 PLACE = HERE.parent / "eventsnn" / "track" / "learned.safetensors"
-TRAINING = Config(network=NetworkConfig("lif", "rf", mixing="learned"), iterations=6000, save_every=250, clips=576)
+TRAINING = Config(iterations=2700, save_every=250, clips=576)
 
 
 def main() -> None:

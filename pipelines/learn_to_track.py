@@ -41,7 +41,9 @@ class Config:
 
     out: Path = Path("learned-tracker")
     """Folder for the results."""
-    network: NetworkConfig = field(default_factory=lambda: NetworkConfig(mixing="learned"))
+    network: NetworkConfig = field(
+        default_factory=lambda: NetworkConfig(mixing="own", taus=(2.0, 5.5, 22.0), output_tau=3.0)
+    )
     scenes: Literal["varied", "speeds-and-sizes", "speeds-and-sizes-32"] = "varied"
     """What moves: varied shapes in noise; or, for comparisons, a circle in 64 x 64 px, or in 32 x 32 px."""
     iterations: int = 600
@@ -66,8 +68,8 @@ class Config:
     """Of the squared distance of the spike rates from 5 %."""
     size_weight: float = 0.05
     """Of the error of the logarithm of the size; with 0 the network does not learn how large an object is."""
-    calibrate: bool = True
-    """Set gains before training: 5 % spikes, or outputs of equal deviation; without, all gains are 1."""
+    calibrate: bool | None = None
+    """Set gains before training, for 5 % spikes or an output of deviation 0.02. Default: of spiking neurons only."""
     seed: int = 0
     """Of the clips."""
     save_every: int = 100
@@ -179,7 +181,7 @@ def begin(config: Config) -> Training:
         return Training(config, net)
     training = Training(config)
     frames = next(batches(config)).frames.float()
-    if config.calibrate:
+    if config.calibrate or (config.calibrate is None and config.network.neuron == "lif"):
         calibrate(training.net, frames)
     for text in complaints(training.net, activity(training.net, frames)):
         tqdm.write(f"before training {text}", sys.stderr)

@@ -55,7 +55,7 @@ def attribute(
     total, counts = np.zeros((n, 2)), np.zeros((n, 2, BINS), np.int64)
     if n and len(events):
         t, x, y, p = events.numpy().columns
-        tiles = _tiles(state, reach, here, *sensor)
+        tiles = near_tiles(state, reach, here, *sensor)
         targets = state, half, reach, here, crowd, gate
         _assign(t, x, y, p, end_us, dt_us, *targets, tiles, number, on, clear, total, counts)
     return shares(number, on, clear, total, counts, reach, crowd)
@@ -67,7 +67,7 @@ def shares(number: Array, on: Array, clear: Array, total: Array, counts: Array, 
 
 
 @brief
-def _tiles(state: Any, reach: Any, here: Any, width: int, height: int) -> Any:
+def near_tiles(state: Any, reach: Any, here: Any, width: int, height: int) -> Any:
     """``[rows, columns, 1 + MOST]``: how many targets may reach a tile within the window, and the first of them."""
     tiles = np.zeros((-(-height >> SHIFT), -(-width >> SHIFT), MOST + 1), np.int16)
     for k in range(len(state)):

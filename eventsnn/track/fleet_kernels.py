@@ -34,6 +34,14 @@ def one_sided(polarity: Any) -> Any:
 
 
 @brief
+def fade(polarity: Any, fading: float, events: Any, on: Any) -> None:
+    """Let the counts ``polarity [n, 2]`` of ON and OFF events fade and add new ones, in place."""
+    for k in range(len(events)):
+        polarity[k, 0] = fading * polarity[k, 0] + on[k]
+        polarity[k, 1] = fading * polarity[k, 1] + (events[k] - on[k])
+
+
+@brief
 def expired(number: Any, hits: Any, silent: Any, age: int, tentative: int, known: int, rest: int) -> Any:
     """``[n]``: true if silent for longer than remembered; all durations in windows."""
     result = np.zeros(len(hits), np.bool_)

@@ -76,8 +76,8 @@ class Watch:
         self._windows += len(windows)
         with torch.cuda.stream(self._stream):
             columns = self._judged(events, ends[looked])
-            keep = columns[-1].to("cpu", non_blocking=True)
-            sights = iter(self._looked(sum(looked), lambda: self._recent(events, keep.numpy() != 0, ends[looked])))
+            keep = _fetched(columns[-1]).numpy()
+            sights = iter(self._looked(sum(looked), lambda: self._recent(events, keep, ends[looked])))
         firsts = [0, *ends[:-1].tolist()]
         pointers = tuple(column.data_ptr() for column in columns)
         return [
@@ -147,11 +147,16 @@ class Watch:
             setattr(self, name, room)
 
     def _recent(self, events: Events, keep: Array, edges: Array) -> list[Events]:
-        """What is kept of the events since the last look, for each look."""
-        parts = [events[low:high][keep[low:high]] for low, high in pairwise([0, *edges.tolist(), len(events)])]
-        parts[0] = Events.concatenate([self._unlooked, parts[0]]) if len(self._unlooked) else parts[0]
-        self._unlooked = parts.pop()
-        return [thinned(part) for part in parts]
+        """Some of what is kept of the events since the last look, for each look."""
+        kept = np.flatnonzero(keep)
+        borders = [0, *np.searchsorted(kept, edges).tolist(), len(kept)]
+        parts = [kept[low:high] for low, high in pairwise(borders)]
+        rest, found = events[parts.pop()], []
+        if parts and len(self._unlooked):
+            found = [thinned(Events.concatenate([self._unlooked, events[parts.pop(0)]]))]
+            self._unlooked = self._unlooked[:0]
+        self._unlooked = Events.concatenate([self._unlooked, rest])
+        return found + [events[thinned(part)] for part in parts]
 
     def _looked(self, looks: int, recent: Callable[[], list[Events]]) -> list[Sight]:
         regions, cells, device = self.regions, len(self._map), self.device

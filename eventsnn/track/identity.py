@@ -37,11 +37,12 @@ class Mergers:
             return
         code = kinds.tobytes(), fleet.serial.tobytes()
         if code != self._code:
+            apart = (fleet.serial[side].tolist() for side in np.nonzero(kinds == _APART))
+            self._strangers.update(zip(*apart, strict=True))
+            if code[1] != self._code[1]:
+                left = set(fleet.serial.tolist())
+                self._strangers = {pair for pair in self._strangers if left.issuperset(pair)}
             self._code = code
-            for a, b in np.argwhere(kinds == _APART).tolist():
-                self._strangers.add((int(fleet.serial[a]), int(fleet.serial[b])))
-            left = set(fleet.serial.tolist())
-            self._strangers = {pair for pair in self._strangers if left.issuperset(pair)}
         gone: set[int] = set()
         lasting, serials, places = fleet.windows(config.merge_after), fleet.serial.tolist(), fleet.place.tolist()
         for old, young in np.argwhere((kinds == _TOUCHING) | (kinds == _FACING)).tolist():

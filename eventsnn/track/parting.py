@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from eventsnn.events import Events
-from eventsnn.jit import brief
+from eventsnn.jit import brief, compiled
 
+from .attribution import MOST, SHIFT, near_tiles
 from .fleet import Array, Fleet
 
 EVERY = 2  # it is watched at every so many looks
@@ -46,7 +47,12 @@ class Parting:
             return {}
         t, x, y, p = (np.concatenate(column) for column in zip(*(e.columns for e in self._recent), strict=True))
         targets = fleet.state, fleet.half, fleet.reach, fleet.silent == 0
-        found, owner, place = _stripes(x, y, p, (end_us - t) / dt_us, *targets, _AXES, self.width)
+        age = (end_us - t) / dt_us
+        tiles = np.zeros((1, 1, MOST + 1), np.int16)
+        if len(x):
+            swept = fleet.state * (1, 1, age.max(), age.max())
+            tiles = near_tiles(swept, fleet.reach, targets[-1], int(x.max()) + 1, int(y.max()) + 1)
+        found, owner, place = _stripes(x, y, p, age, *targets, tiles, _AXES, self.width)
         before, self._lasted = self._lasted, {}
         parts = {}
         for k in np.flatnonzero(found[:, 2]).tolist():
@@ -62,15 +68,15 @@ class Parting:
         return parts
 
 
-@brief
+@compiled
 def _stripes(
-    x: Any, y: Any, p: Any, age: Any, state: Any, half: Any, reach: Any, here: Any, axes: Any, least: float
+    x: Any, y: Any, p: Any, age: Any, state: Any, half: Any, reach: Any, here: Any, tiles: Any, axes: Any, least: float
 ) -> tuple[Any, Any, Any]:
     """For each of n targets the widest stripe through its events: ``[n, 3]``, axis, place along it from the target's
     centre and width [px]; a width of 0 where there is none of ``least`` px.
 
     And for each event its target, the one it is nearest to in units of its size ``half`` within its ``reach``, or -1,
-    and its place ``[2]`` from there.
+    and its place ``[2]`` from there. ``tiles`` lists the targets that may reach a tile.
     """
     n, bins = len(state), _BINS
     owner, place = np.full(len(x), -1), np.zeros((len(x), 2))
@@ -78,7 +84,10 @@ def _stripes(
     radius = np.hypot(reach[:, 0], reach[:, 1])
     for i in range(len(x)):
         closest = np.inf
-        for k in range(n):
+        tile = tiles[y[i] >> SHIFT, x[i] >> SHIFT]
+        listed = age[i] >= 0 and tile[0] <= MOST
+        for j in range(tile[0] if listed else n):
+            k = tile[j + 1] if listed else j
             dx = x[i] - (state[k, 0] - state[k, 2] * age[i])
             dy = y[i] - (state[k, 1] - state[k, 3] * age[i])
             if here[k] and abs(dx) < reach[k, 0] and abs(dy) < reach[k, 1]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +30,9 @@ BLOCK = 8
 LEAST_VARIANCE = 1e-3
 MOST_EVENTS = 1_500
 MOST_PER_PIXEL = 2  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
+
+
+T = TypeVar("T", Events, NDArray[np.int64])
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,9 @@ class Sight:
     """Some of the events since the last look."""
 
 
-def thinned(events: Events) -> Events:
-    """Every k-th event, so that ``MOST_EVENTS`` of them are enough."""
-    return events[:: max(1, -(-len(events) // MOST_EVENTS))].numpy()
+def thinned(events: T) -> T:
+    """Every k-th of some events, or of their places, such that there are ``MOST_EVENTS`` at most."""
+    return events[:: max(1, -(-len(events) // MOST_EVENTS))]
 
 
 class RegionDetector:

@@ -95,7 +95,7 @@ class Tracker:
         self.regions.add_events(recent)
         self._unlooked = []
         background = self.regions.background()
-        return Sight(background, self.regions.find(self.config.birth_z, mean=background), thinned(recent))
+        return Sight(background, self.regions.find(self.config.birth_z, mean=background), thinned(recent.numpy()))
 
     def follow(self, events: Events | Part, end_us: int, sight: Sight | None) -> list[Row]:
         """Rows for the window that ends at ``end_us``, with what ``see`` gave for it."""
@@ -120,7 +120,7 @@ class Tracker:
         else:
             shares = self._attribution(events, end_us, *targets)
         fleet.events = shares.events
-        fleet.polarity = self._fading * fleet.polarity + np.stack([shares.on, shares.events - shares.on], 1)
+        kernels.fade(fleet.polarity, self._fading, shares.events, shares.on)
         least = config.least_events
         which = kernels.hits(shares.events, shares.clear, fleet.half, fleet.silent, least, self._density)
         offsets = shares.mean, shares.low, shares.high, shares.clear

@@ -71,11 +71,14 @@ class Watch:
 
     def __call__(self, windows: Sequence[Events]) -> list[tuple[Part, Sight | None]]:
         events = Events.concatenate([window.numpy() for window in windows])
+        filled = [window for window in windows if len(window)]
+        ordered = all(window.is_sorted for window in filled)  # what slices know of their chunk
+        ordered = ordered and all(a.t[-1] <= b.t[0] for a, b in pairwise(filled))
         ends = np.cumsum([len(window) for window in windows])
         looked = [(self._windows + k + 1) % self.every == 0 for k in range(len(windows))]
         self._windows += len(windows)
         with torch.cuda.stream(self._stream):
-            columns = self._judged(events, ends[looked])
+            columns = self._judged(events, ends[looked], ordered)
             keep = _fetched(columns[-1]).numpy()
             sights = iter(self._looked(sum(looked), lambda: self._recent(events, keep, ends[looked])))
         firsts = [0, *ends[:-1].tolist()]
@@ -85,7 +88,7 @@ class Watch:
             for first, last, look in zip(firsts, ends.tolist(), looked, strict=True)
         ]
 
-    def _judged(self, events: Events, edges: Array) -> tuple[torch.Tensor, ...]:
+    def _judged(self, events: Events, edges: Array, ordered: bool) -> tuple[torch.Tensor, ...]:
         """The events on the device with what is kept of them, which is counted for each look."""
         regions, n, looks = self.regions, len(events), len(edges)
         width, height = regions.sensor
@@ -93,7 +96,7 @@ class Watch:
         clock = t
         if n:
             held = events.t
-            if not (events.is_sorted and held[0] >= self._clock):
+            if not (ordered and held[0] >= self._clock):
                 held = np.maximum.accumulate(np.maximum(held, self._clock))
                 clock = torch.from_numpy(held).to(self.device)
             self._clock = int(held[-1])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 
 from eventsnn.io.atomic import whole
-from eventsnn.track import Tracks
+from eventsnn.track import Tracks, resample
 from eventsnn.track.metrics import Boxes, Labelled, Scores, evaluate
 
 
@@ -21,7 +23,8 @@ class Config:
     result: Annotated[Path, tyro.conf.Positional]
     """Tracks as written by the command track (tracks.csv), or MOTChallenge text."""
     truth: Annotated[Path, tyro.conf.Positional]
-    """The truth, in one of the same formats; frames are numbered alike."""
+    """The truth, in one of the same formats. Of two CSV files the result is interpolated at the truth's times where its
+    windows are others; MOTChallenge text tells no times, so frames must be numbered alike."""
     similarity: Literal["iou", "point"] = "iou"
     """What makes boxes alike: their overlap, or the distance of their centres in sizes."""
     least: float = 0.5
@@ -37,9 +40,40 @@ def read(path: Path) -> Labelled:
     return Tracks.from_csv(path) if header else Boxes.from_mot(path)
 
 
+def alike(truth: Tracks, result: Tracks) -> tuple[Tracks, Tracks]:
+    """Both with the frames of the truth; the result interpolated where its frames lie at other times, which is said."""
+    frames, first = np.unique(truth.frame, return_index=True)
+    others, where = np.unique(result.frame, return_index=True)
+    common, mine, its = np.intersect1d(frames, others, return_indices=True)
+    if not len(frames) or (np.array_equal(truth.t_us[first[mine]], result.t_us[where[its]]) and len(common)):
+        return truth, result
+    times = np.interp(np.arange(frames[0], frames[-1] + 1), frames, truth.t_us[first])
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    if step and len(result):
+        earlier = np.arange(times[0] - step, result.t_us.min() - step / 2, -step)[::-1]
+        times = np.r_[earlier, times, np.arange(times[-1] + step, result.t_us.max() + step / 2, step)]
+    print(f"the result's windows are not the truth's: interpolated at its times, every {step:g} us", file=sys.stderr)
+    return resample(truth, times.round()), resample(result, times.round())
+
+
+def _warn(truth: int, result: int) -> None:
+    """MOTChallenge text tells no times: frames that end far apart are hardly numbered alike."""
+    if not 2 / 3 < truth / max(result, 1) < 3 / 2:
+        print(
+            f"the truth ends with frame {truth}, the result with frame {result}: were its windows (--dt) the truth's?"
+            " Two CSV files are compared by their times",
+            file=sys.stderr,
+        )
+
+
 def run(config: Config) -> Scores:
     """Print the scores, and write them where a file is named."""
-    scores = evaluate(read(config.truth), read(config.result), config.similarity, config.least)
+    truth, result = read(config.truth), read(config.result)
+    if isinstance(truth, Tracks) and isinstance(result, Tracks):
+        truth, result = alike(truth, result)
+    elif len(truth.frame) and len(result.frame):
+        _warn(int(truth.frame.max()), int(result.frame.max()))
+    scores = evaluate(truth, result, config.similarity, config.least)
     table = asdict(scores)
     for name, value in table.items():
         unit = " px" if name.startswith("error") else ""

@@ -32,6 +32,7 @@ from eventsnn.track import (
     TrackerConfig,
     Tracks,
     kalman,
+    resample,
 )
 from eventsnn.track.attribution import attribute
 
@@ -553,3 +554,46 @@ def test_tracks_are_evaluated_from_files(tmp_path, capsys):
     assert "hota" in capsys.readouterr().out
     assert json.loads((tmp_path / "scores.json").read_text())["mota"] == 1
     assert cli.main(["evaluate-tracks", files[0], str(tmp_path / "none.txt")]) == 2
+
+
+def steady(dt_us, end_us, pause=(0, 0)):
+    """Two objects on straight lines, a row every ``dt_us``; the second is away in ``pause``."""
+    times = [(k, k * dt_us) for k in range(1, end_us // dt_us + 1)]
+    place = {1: lambda t: (20 + t / 1000, 30.0), 2: lambda t: (90.0, 80 - t / 2000)}
+    return Tracks.of(
+        (k, t, i, *place[i](t), 10.0, 12.0, 0.0, 0.0, 1.0, 0, 5)
+        for k, t in times
+        for i in place
+        if i == 1 or not pause[0] < t < pause[1]
+    )
+
+
+def test_tracks_are_compared_at_the_times_of_the_truth(tmp_path, capsys):
+    truth, found = steady(5_000, 60_000, (20_000, 40_000)), steady(2_000, 60_000, (20_000, 40_000))
+    truth.to_csv(tmp_path / "truth.csv")
+    found.to_csv(tmp_path / "found.csv")
+    assert cli.main(["evaluate-tracks", *(str(tmp_path / f"{n}.csv") for n in ("found", "truth"))]) == 0
+    out, err = capsys.readouterr()
+    scores = {line.split()[0]: float(line.split()[1]) for line in out.splitlines()}
+    assert (scores["mota"], scores["idf1"], scores["error_mean"]) == (1, 1, 0)
+    assert "every 5000 us" in err
+    found.to_mot(tmp_path / "found.txt")
+    assert cli.main(["evaluate-tracks", str(tmp_path / "found.txt"), str(tmp_path / "truth.csv")]) == 0
+    assert "Two CSV files are compared by their times" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dt_us", [700, 2_000, 5_000, 9_000])
+def test_resampled_rows_lie_on_the_line(dt_us):
+    found = steady(2_000, 60_000, (20_000, 40_000))
+    times = np.arange(dt_us, 60_000, dt_us)
+    rows = resample(found, times)
+    assert set(rows.t_us) <= set(times)
+    assert (rows.t_us == times[rows.frame - 1]).all()
+    inside = times[times >= 2_000]
+    assert set(rows.t_us[rows.id == 1]) >= set(inside)
+    first = rows[(rows.id == 1) & (rows.t_us >= 2_000)]
+    np.testing.assert_allclose(first.x, 20 + first.t_us / 1000)
+    away = rows.t_us[rows.id == 2]
+    assert not ((away > 21_000) & (away < 39_000)).any()
+    with pytest.raises(ValueError, match="increase"):
+        resample(found, [5, 5])

@@ -8,6 +8,7 @@ from .learned import LearnedTracker, pretrained
 from .network_file import read_network, write_network
 from .records import STATES, Row, Tracks
 from .regions import Region, RegionDetector
+from .resampling import resample
 from .scale_space import ScaleSpaceDetector
 from .tracker import Tracker
 
@@ -27,5 +28,6 @@ __all__ = [
     "Tracks",
     "pretrained",
     "read_network",
+    "resample",
     "write_network",
 ]

@@ -2,7 +2,7 @@
 
 python benchmarks/tracking.py --accuracy [--clips 20] [--out benchmarks/results/tracking-accuracy.md]
 python benchmarks/tracking.py --speed [--device cpu cuda] [--dt 1000 2000 5000]
-python benchmarks/tracking.py --memory
+python benchmarks/tracking.py --command --memory
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--command", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--out", type=Path)
@@ -69,12 +70,14 @@ def main() -> None:
         parts.append([accuracy(chosen.clips)])
     if chosen.speed:
         parts.append(tracking_speed.table(chosen.device, round(chosen.seconds * 1e6), chosen.dt))
+    if chosen.command:
+        parts.append(tracking_speed.command())
     if chosen.memory:
         parts.append(tracking_speed.memory())
     lines = []
     for part in parts:
         for line in part:
-            print(line, flush=True)
+            print(line, file=sys.stderr, flush=True)
             lines.append(line)
         lines.append("")
     if chosen.out:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +23,7 @@ from eventsnn.datasets.shapes import Shape, record
 from eventsnn.filters import BackgroundActivityFilter
 from eventsnn.frames import windows
 from eventsnn.pipelines.info import survey
-from eventsnn.pipelines.track import Config, choose_dt, plan
+from eventsnn.pipelines.track import Config, choose_dt, plan, run
 from eventsnn.pipelines.track_stream import stream
 from eventsnn.track import Tracker, TrackerConfig
 
@@ -28,10 +33,14 @@ HEAD = (
     "| cut | filter | map and regions | events to targets | rest | tracks |\n" + "|---" * 13 + "|"
 )
 _CHUNK, _BATCH, _WARM = 131_072, 16, 20
+_SCENE = 500_000  # [us]
 
 
 def busy(sensor: tuple[int, int], rate: float, duration_us: int) -> Events:
-    """Objects that move before a camera as sensitive as the wanted rate takes; a tenth of the events is noise."""
+    """Objects that move before a camera as sensitive as the wanted rate takes; a tenth of the events is noise.
+
+    After half a second the same begins anew, before they have left the picture.
+    """
     random = np.random.default_rng(0)
     size = np.array(sensor)
     noise = min(1.0, 0.1 * rate / size.prod())
@@ -47,7 +56,9 @@ def busy(sensor: tuple[int, int], rate: float, duration_us: int) -> Events:
         events, _ = record(shapes, sensor, piece, noise_rate=noise, threshold=threshold)
         spontaneous = noise * size.prod() * piece / 1e6
         threshold *= max(0.02, (len(events) - spontaneous) / (rate * piece / 1e6 - spontaneous))
-    return record(shapes, sensor, duration_us, noise_rate=noise, threshold=threshold)[0]
+    events, _ = record(shapes, sensor, min(duration_us, _SCENE), noise_rate=noise, threshold=threshold)
+    times = range(0, duration_us, _SCENE)
+    return Events.concatenate(Events(events.t + t, *events.columns[1:], sensor=sensor) for t in times)
 
 
 def whole(events: Events, device: str, dt: int) -> tuple[float, float, float, int]:
@@ -60,8 +71,8 @@ def whole(events: Events, device: str, dt: int) -> tuple[float, float, float, in
     results = []
     for _ in range(3):
         settled = plan(facts, Config(Path(), dt=f"{dt}us", device=device))
-        since, ids = time.perf_counter(), set()
-        latency = []
+        ids, latency = set[int](), []
+        since = time.perf_counter()
         for frame in stream(iter(chunks), settled.tracker, 0):
             latency.append(frame.spent * 1e3)
             ids.update(row[2] for row in frame.rows)
@@ -81,7 +92,7 @@ def stages(events: Events, device: str, dt: int) -> list[float]:
     since = time.perf_counter()
     cut = list(windows(iter(chunks), dt, start=0))
     spent[0] = time.perf_counter() - since
-    seen = []
+    seen: list[Any] = []
     for at in range(0, len(cut), _BATCH):
         t0 = time.perf_counter()
         if watch is not None:
@@ -99,7 +110,7 @@ def stages(events: Events, device: str, dt: int) -> list[float]:
         measure(*arguments)  # type: ignore[arg-type]
         spent[3] += time.perf_counter() - begun
 
-    tracker._measure = measured  # type: ignore[method-assign]
+    tracker._measure = measured  # type: ignore[method-assign, assignment]
     for k, (part, sight) in enumerate(seen):
         if k == _WARM:
             spent[3:] = 0
@@ -128,6 +139,29 @@ def table(devices: list[str], duration_us: int, lengths: list[int]) -> Iterator[
                 )
 
 
+def command(seconds: int = 4) -> Iterator[str]:
+    """``eventsnn track FILE``, from reading to tables and picture, with video and without: the best of three runs."""
+    events = busy((346, 260), 1e6, seconds * 1_000_000)
+    yield "| recording | video | x real time | CPU time [s] | latency 50 % [ms] | 99 % [ms] |\n" + "|---" * 6 + "|"
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
+        path, out = Path(folder) / "events.raw", Path(folder) / "out"
+        eventsnn.io.write(path, events, format="EVT2")
+        for video in (False, True):
+            results = []
+            for _ in range(4):
+                shutil.rmtree(out, ignore_errors=True)
+                since, cpu = time.perf_counter(), time.process_time()
+                run(Config(path, out=out, video=video))
+                took, worked = time.perf_counter() - since, time.process_time() - cpu
+                latency = json.loads((out / "report.json").read_text())["latency_ms"]
+                results.append((took, worked, latency["median"], latency["99 %"]))
+            took, worked, median, worst = min(results[1:])
+            yield (
+                f"| 346x260, {events.rate / 1e6:.2f} M events/s, {seconds} s, EVT2 | {'yes' if video else 'no'} "
+                f"| **{events.duration / 1e6 / took:.2f}** | {worked:.2f} | {median} | {worst} |"
+            )
+
+
 def memory(seconds: int = 2) -> Iterator[str]:
     """Peak memory of ``eventsnn track`` on a recording and on ten times as much of it, with video and without."""
     events = busy((346, 260), 1e6, seconds * 1_000_000)
@@ -143,9 +177,10 @@ def memory(seconds: int = 2) -> Iterator[str]:
 
 
 def _peak(path: Path, out: Path, flag: str) -> float:
-    code = "import resource, sys; from eventsnn.cli import main; main(sys.argv[1:]); " + (
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)"
+    code = (  # VmHWM: ru_maxrss would count what the parent had when it was forked
+        "import sys; from eventsnn.cli import main; main(sys.argv[1:])\n"
+        "print([line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line][0], file=sys.stderr)"
     )
     command = [sys.executable, "-c", code, "track", str(path), "--out", str(out), flag]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stderr.split()[-1])
+    return float(done.stderr.split()[-1]) / 1024

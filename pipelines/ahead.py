@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -15,32 +14,12 @@ from typing import Any
 import torch
 
 _END = object()
-_TURN = 5e-5
-_turns, _before = threading.Lock(), list[float]()
 
 
 def has_spare_core() -> bool:
     """True if another thread may work; not on one core, and not where torch has one thread, as in worker processes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, torch.get_num_threads()) > 1
-
-
-@contextmanager
-def quick_turns() -> Iterator[None]:
-    """While threads take turns in Python: one that waits has its turn after 50 us, not after 5 ms.
-
-    A thread that calls many functions which work without the interpreter's lock has to get it back after each.
-    """
-    with _turns:
-        _before.append(_before[0] if _before else sys.getswitchinterval())
-        sys.setswitchinterval(_TURN)
-    try:
-        yield
-    finally:
-        with _turns:
-            before = _before.pop()
-            if not _before:
-                sys.setswitchinterval(before)
 
 
 def read_ahead(items: Iterable[Any], count: int = 2) -> Iterator[Any]:

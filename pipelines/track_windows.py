@@ -18,7 +18,7 @@ from eventsnn.track import Tracker, TrackerConfig
 from eventsnn.track.learned import LearnedTracker
 from eventsnn.track.regions import Sight
 
-from .ahead import batches_ahead, has_spare_core, quick_turns, read_ahead
+from .ahead import batches_ahead, has_spare_core, read_ahead
 
 _AHEAD = 4  # windows that wait for the next step
 _BATCH = 32  # windows that a GPU is given at once, at most
@@ -43,8 +43,7 @@ def seen(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: 
     """
     cut = _cut(chunks, tracker, start_us)
     if isinstance(tracker, Tracker) and tracker.device.type == "cuda":
-        with quick_turns():
-            yield from chain.from_iterable(read_ahead(_watched(batches_ahead(cut, _BATCH), tracker)))
+        yield from chain.from_iterable(read_ahead(_watched(batches_ahead(cut, _BATCH), tracker)))
         return
     clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us, late="hold")
 
@@ -60,8 +59,7 @@ def seen(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: 
         return
     for step in (cleaned, looked):
         items = _after(step, read_ahead(items, _AHEAD))
-    with quick_turns():
-        yield from read_ahead(items, _AHEAD)
+    yield from read_ahead(items, _AHEAD)
 
 
 def _after(step: Callable[[Window], None], items: Iterable[Window]) -> Iterator[Window]:

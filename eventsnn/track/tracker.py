@@ -71,12 +71,13 @@ class Tracker:
         self._trail = self.fleet.windows(self.config.trail)
         self._covered = np.full(self.sensor[::-1], -self._trail)
         self._unlooked: list[Events] = []
-        self._watch = self.watch() if self.device.type == "cuda" else None
+        self._watch: Watch | None = None
 
     def update(self, events: Events, end_us: int) -> list[Row]:
         """Rows for the window that ends at ``end_us``."""
-        if self._watch is None:
+        if self.device.type == "cpu":
             return self.follow(events, end_us, self.see(events))
+        self._watch = self._watch or self.watch()
         ((part, sight),) = self._watch([events])
         return self.follow(part, end_us, sight)
 

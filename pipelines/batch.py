@@ -121,9 +121,10 @@ def batch(
             interrupted = True
     unwritten = ""
     try:
-        entries = manifest.entries(out)
-        summary.write(out, entries)
-        report.write(out, entries, str(chain))
+        with manifest.locked(out, "summary"):  # of runs that end at once, the last one has seen all
+            entries = manifest.entries(out)
+            summary.write(out, entries)
+            report.write(out, entries, str(chain))
     except OSError as error:  # the disk is full, say: what was done is told all the same
         unwritten = str(error)
     progress.sum_up(out, outcomes, interrupted, unwritten)

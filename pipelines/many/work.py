@@ -79,7 +79,8 @@ def _attempt(plan: Plan, job: Input, tell: Callable[[int], None], device: str, l
         entry |= {"status": "failed", "reason": reason}
     seconds, facts = time.monotonic() - begin, watch.facts()
     manifest.write(plan.out, entry | {"seconds": round(seconds, 3), "facts": facts})
-    _note(log, f"{entry['status']} in {seconds:.2f} s: {facts['events']:,} events {entry['reason']}")
+    told = f"{entry['status']} in {seconds:.2f} s, {facts['events']:,} events"
+    _note(log, f"{told}: {entry['reason']}" if entry["reason"] else told)
     return Outcome(job, entry["status"], reason, facts["events"], seconds)
 
 

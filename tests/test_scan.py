@@ -591,15 +591,21 @@ def check_pooled(shape, pool, device, dtype=torch.float32):
 @needs_triton
 @pytest.mark.parametrize("pool", ["mean", "max"])
 @pytest.mark.parametrize("shape", [(6, 2, 4, 6, 3), (5, 1, 5, 3, 2), (1, 1, 2, 2, 1)])
-def test_pooled_scans_equal_the_loop(shape, pool):
+@pytest.mark.parametrize("chunk", [2, 4])
+def test_pooled_scans_equal_the_loop(shape, pool, chunk, monkeypatch):
+    module = importlib.import_module("eventsnn.scan.triton")
+    cut = module.config(2**20, 1, 4, inputs=4)._replace(chunk=chunk)
+    monkeypatch.setattr(module, "config", lambda *sizes, **more: cut)
+    monkeypatch.setattr(module, "LAUNCHERS", {})
     check_pooled(shape, pool, "cpu" if not torch.cuda.is_available() else "cuda")
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_pooled_kernels_equal_the_loop(dtype):
-    check_pooled((30, 3, 34, 17, 32), "mean", "cuda", dtype)
+@pytest.mark.parametrize("batch", [3, 130])
+def test_pooled_kernels_equal_the_loop(dtype, batch):
+    check_pooled((30, batch, 34, 17, 32), "mean", "cuda", dtype)
 
 
 @pytest.mark.parametrize("pool", ["mean", "max"])

@@ -34,8 +34,8 @@ def config(neurons: int, states: int, size: int, save: bool = True, inputs: int 
     Only a forward that stores states must be cut as backward is.
     """
     many, light = neurons >= 2**18, states <= 2
-    if inputs >= 4:  # a lane has a block of neurons
-        return Config(4, 256, 4, True)
+    if inputs >= 4:  # a lane has a block of neurons; few lanes are not worth the time to compile longer chunks
+        return Config(4 if many else 2, 256, 4, True)
     if many and light and not save:
         return Config(4, 128, 4, True) if size == 4 else Config(4, 512, 4, True)
     if many and size < 4:

@@ -2,7 +2,7 @@
 
 Each network learns from the same clips, made on the device while it trains, and is tested on clips of other seeds:
 
-    python benchmarks/learned_tracking.py --device cuda --json results.json
+    python benchmarks/learned_tracking.py --device cuda --part K 12 --json results.json     (K = 0 ... 11, several at once)
     python benchmarks/learned_tracking.py --report results.json benchmarks/results/learned-tracking
 """
 
@@ -41,6 +41,10 @@ MODELS: dict[str, tuple[NetworkConfig, bool]] = {
     for calibrated in (False, True)
     for init in ("rf", "uniform")
 }
+FULL = Config(scenes="speeds-and-sizes", size_weight=0.0, iterations=600, batch_size=16, clips=512)
+SMALL = replace(
+    FULL, scenes="speeds-and-sizes-32", iterations=240, batch_size=8, warmup=16, map_weight=0.0, activity_weight=0.0
+)
 
 
 def experiments(config: Config, wanted: list[tuple[int, str]], seconds: float) -> Iterator[dict[str, Any]]:
@@ -54,6 +58,8 @@ def experiments(config: Config, wanted: list[tuple[int, str]], seconds: float) -
             given.clear()  # gigabytes
             given, last = list(batches(replace(config, seed=seed))), seed
         network, calibrated = MODELS[name]
+        if config.scenes == SMALL.scenes:
+            network = replace(network, scales=(1.0, 3.0), taus=(5.5, 22.0))
         settings = replace(config, network=replace(network, seed=seed), calibrate=calibrated, seed=seed)
         training, frames, curve = Training(settings), given[0].frames.float(), {}
         if calibrated:
@@ -162,8 +168,7 @@ def draw(by_model: dict[str, list[dict[str, Any]]], path: Path) -> None:
 def main() -> None:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parse.add_argument("--iterations", type=int, default=600)
-    parse.add_argument("--batch-size", type=int, default=16)
+    parse.add_argument("--small", action="store_true", help="32 x 32 px, 14 kernels, 240 iterations of 8 clips")
     parse.add_argument("--seeds", type=int, nargs=2, default=(0, 3), help="first, and one after the last")
     parse.add_argument("--models", nargs="*", default=list(MODELS), help=f"of {', '.join(MODELS)}")
     parse.add_argument("--part", type=int, nargs=2, default=(0, 1), help="each so many-th training, from this one on")
@@ -174,14 +179,7 @@ def main() -> None:
     if arguments.report:
         report(*arguments.report)
         return
-    config = Config(
-        scenes="speeds-and-sizes",
-        size_weight=0.0,
-        iterations=arguments.iterations,
-        batch_size=arguments.batch_size,
-        device=arguments.device,
-        clips=512,
-    )
+    config = replace(SMALL if arguments.small else FULL, device=arguments.device)
     first, step = arguments.part
     wanted = [(seed, name) for seed in range(*arguments.seeds) for name in arguments.models][first::step]
     where = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else "CPU"

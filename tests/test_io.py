@@ -1194,6 +1194,11 @@ def test_writing_says_what_it_cannot_do(tmp_path):
     events = Events([1], [2], [3], [1])
     with pytest.raises(ValueError, match="the name does not tell the format"):
         eventsnn.io.write(tmp_path / "a.xyz", events)
+    for name in ("a.h5", "a.npz", "a.csv", "a.aedat4"):
+        with pytest.raises(ValueError, match="holds x from 0 to 32767; it runs from -1 to -1"):
+            eventsnn.io.write(tmp_path / name, Events([1], [-1], [3], [1]))
+        with pytest.raises(ValueError, match=r"polarity must be 0 \(OFF\) or 1 \(ON\), got 7"):
+            eventsnn.io.write(tmp_path / name, Events([1], [1], [3], np.full(1, 7, np.uint8)))
     with pytest.raises(ValueError, match="EVT2 holds x from 0 to 2047"):
         eventsnn.io.write(tmp_path / "a.evt2.raw", Events([1], [2048], [3], [1]))
     with pytest.raises(ValueError, match="it holds no gap"):

@@ -164,7 +164,7 @@ def spell(t: Any, x: Any, y: Any, p: Any, separator: int, seconds: bool, out: An
 def _digits(value: Any, least: int, out: Any, n: int) -> int:
     """Writes a number of at least that many digits; the place behind it."""
     size, rest = 1, value // 10
-    while rest or size < least:
+    while rest > 0 or size < least:
         size += 1
         rest //= 10
     for j in range(n + size - 1, n - 1, -1):

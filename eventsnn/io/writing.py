@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from ..events import Events
 from .atomic import whole
 from .registry import Format, formats, named
+from .stamps import bounded
 
 
 def write(
@@ -82,4 +83,7 @@ def _checked(first: Events, rest: Iterator[Events]) -> Iterator[Events]:
             raise ValueError(f"parts of different sensors, {sensor} and {events.sensor}, cannot go into one file")
         if sensor is not None and (out := events.outside()).any():
             raise ValueError(f"{int(out.sum())} events lie outside the {sensor[0]}x{sensor[1]} sensor; drop them first")
+        bounded(events, 1 << 15, 1 << 15, "an event file")
+        if events.p.max() > 1:
+            raise ValueError(f"polarity must be 0 (OFF) or 1 (ON), got {events.p.max()}; pass p > 0")
         yield events

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventsnn.track import Tracks
 from eventsnn.track.metrics import Boxes, evaluate
 
 
@@ -80,6 +81,21 @@ def test_mot_files(tmp_path):
     (tmp_path / "gt.txt").write_text("a,b\n")
     with pytest.raises(ValueError, match="not MOTChallenge text"):
         Boxes.from_mot(tmp_path / "gt.txt")
+
+
+def test_empty_mot_files_hold_no_boxes(tmp_path):
+    (tmp_path / "none.txt").write_text("\n")
+    assert Boxes.from_mot(tmp_path / "none.txt").boxes.shape == (0, 4)
+
+
+def test_a_row_of_tracks_is_a_tuple():
+    rows = [
+        (1, 5000, 1, 10.0, 20.0, 8.0, 6.0, 100.0, 0.0, 1.0, 0, 42),
+        (2, 9000, 1, 11.0, 20.0, 8.0, 6.0, 1.0, 0.0, 1.0, 0, 4),
+    ]
+    tracks = Tracks.of(rows)
+    assert tracks[-1] == tracks[np.int64(1)] == rows[1]
+    assert list(tracks) == rows
 
 
 def test_bad_requests():

@@ -42,7 +42,8 @@ class Boxes:
     def from_mot(cls, path: str | Path) -> Self:
         """Read MOTChallenge text, ``frame,id,left,top,width,height,...``. Raises ValueError for anything else."""
         try:
-            table = np.loadtxt(path, delimiter=",", ndmin=2, usecols=range(6))
+            lines = [line for line in Path(path).read_text().splitlines() if line.strip()]
+            table = np.loadtxt(lines, delimiter=",", ndmin=2, usecols=range(6)) if lines else np.empty((0, 6))
         except (ValueError, IndexError) as error:
             raise ValueError(f"{path}: not MOTChallenge text, frame,id,left,top,width,height,...: {error}") from None
         return cls(table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2:6])

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +64,14 @@ class Tracks:
         """The rows as tuples in the order of the fields."""
         return zip(*(getattr(self, field.name).tolist() for field in fields(self)), strict=True)
 
-    def __getitem__(self, index: slice | NDArray[np.generic]) -> Self:
-        """Some of the rows, by slice, mask or index array: ``tracks[tracks.id == 3]``."""
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice | NDArray[np.generic]) -> Self: ...
+    def __getitem__(self, index: Any) -> Any:
+        """Some of the rows, by slice, mask or index array: ``tracks[tracks.id == 3]``; a number gives a row's tuple."""
+        if isinstance(index, int | np.integer):
+            return tuple(getattr(self, field.name)[index].item() for field in fields(self))
         return type(self)(*(getattr(self, field.name)[index] for field in fields(self)))
 
     @property

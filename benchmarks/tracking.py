@@ -77,7 +77,7 @@ def main() -> None:
     lines = []
     for part in parts:
         for line in part:
-            print(line, file=sys.stderr, flush=True)
+            print(line, flush=True)
             lines.append(line)
         lines.append("")
     if chosen.out:

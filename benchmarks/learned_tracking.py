@@ -2,7 +2,7 @@
 
 Each network learns from the same clips, made on the device while it trains, and is tested on clips of other seeds:
 
-    python benchmarks/learned_tracking.py --device cuda --part K 12 --json results.json     (K = 0 ... 11, several at once)
+    python benchmarks/learned_tracking.py --device cuda --part K 12 --json results.json     (K = 0 ... 11, some at once)
     python benchmarks/learned_tracking.py --report results.json benchmarks/results/learned-tracking
 """
 

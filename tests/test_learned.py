@@ -1,6 +1,7 @@
 """The learned tracker: coordinates, losses, network, gains, training that goes on, and the network of the package."""
 
 import dataclasses
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -368,6 +369,17 @@ def test_places_are_finer_than_the_cells_of_a_wide_sensor(size, speed):
     off = np.hypot(later.x - at[:, 0], later.y - at[:, 1])
     assert len(off) > 10
     assert off.mean() < 2
+
+
+def test_the_learned_tracker_says_the_same_of_a_stream_in_pieces():
+    events, _ = record([Shape("circle", 30.0, (40.0, 50.0), (300.0, 100.0))], (160, 120), "120ms", noise_rate=0.5)
+    whole = track([events], tracker="learned", dt="2ms")
+    cuts = [0, 1, 400, 401, 2500, len(events)]
+    pieces = track([events[low:high] for low, high in itertools.pairwise(cuts)], tracker="learned", dt="2ms")
+    assert len(whole) > 40
+    assert whole.id.tolist() == pieces.id.tolist()
+    assert np.array_equal(whole.x, pieces.x)
+    assert np.array_equal(whole.boxes, pieces.boxes)
 
 
 def test_the_spinning_marker_is_one_track(recordings):

@@ -92,10 +92,7 @@ def plan(facts: Survey, config: Config) -> Plan:
     rate = facts.events / active * 1e6 if active else 0.0
     if config.tracker not in ("untrained", "learned"):
         raise ValueError(f"tracker must be 'untrained' or 'learned', got {config.tracker!r}")
-    if config.dt != "auto":
-        dt = microseconds(config.dt)
-    else:
-        dt = choose_dt(rate, _LONG if config.follow else active)
+    dt = microseconds(config.dt) if config.dt != "auto" else choose_dt(rate, _LONG if config.follow else active)
     if dt <= 0:
         raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
     largest = max(*facts.sensor, 2 * config.min_size) if config.max_size is None else config.max_size

@@ -139,7 +139,7 @@ def smooth(source, into, taps, mean, factor, rows, columns, r, step, DOWN: tl.co
 
 @triton.jit
 def assign(told, dt, result, fields, bins, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Each kept event to its target; see ``attribution``. ``told`` is what ``gpu.tell`` wrote.
+    """Each kept event to its target; see ``attribution``. ``told`` is what ``gpu_attribution.tell`` wrote.
 
     ``result [n, 5 + 2 bins]``: events, those that are ON, those clear of others, their offsets in 2^-32 px, histograms.
     """

@@ -55,7 +55,7 @@ class Tracker:
         if self.device.type not in ("cpu", "cuda"):
             raise ValueError(f"the tracker runs on cpu or cuda, not on {device}")
         if self.device.type == "cuda":
-            from .gpu import Attribution
+            from .gpu_attribution import Attribution
 
             self._attribution = Attribution(dt_us, self.device)
         self.reset()

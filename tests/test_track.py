@@ -16,7 +16,7 @@ from scipy import ndimage
 
 import eventsnn.io
 from eventsnn import Events, cli
-from eventsnn.datasets.shapes import Shape, record
+from eventsnn.datasets.shapes import Shape, record, tracking_benchmark
 from eventsnn.fields.line import line_operators
 from eventsnn.filters import BackgroundActivityFilter
 from eventsnn.frames import to_frames, windows
@@ -35,6 +35,8 @@ from eventsnn.track import (
     resample,
 )
 from eventsnn.track.attribution import attribute
+from eventsnn.track.fleet import Fleet
+from eventsnn.track.parting import Parting
 
 DISC = Shape("circle", 24.0, (30.0, 60.0), (150.0, 0.0))
 RANDOM = np.random.default_rng(1)
@@ -367,6 +369,56 @@ def test_objects_that_touch_at_first_become_two_tracks():
     last = tracks[tracks.frame == tracks.frame.max()]
     assert sorted(last.x) == pytest.approx(sorted(truth[-1, :, 0]), abs=3)
     assert np.median(last.w) < 40
+
+
+def test_objects_that_are_one_region_at_first_part_as_soon_as_a_stripe_is_between_them():
+    """Two of the five, of which one is three times smaller, are linked by their events for half a second."""
+    events, truth = tracking_benchmark(15, "250ms")
+    tracks = track(events, dt="2ms")
+    now, true = tracks[tracks.t_us == 200_000], truth[truth.t_us == 200_000]
+    assert len(now) == 5
+    apart = np.hypot(now.x[:, None] - true.x, now.y[:, None] - true.y)
+    nearest = apart.argmin(0)
+    assert sorted(nearest) == list(range(5))
+    assert (apart.min(0) < 2).all()
+    assert (abs(now.w[nearest] - true.w) < 3).all()
+
+
+def test_the_sides_of_one_object_are_no_objects():
+    """A large square shows as two edges far apart, one of ON and one of OFF events."""
+    events, truth = record([Shape("square", 40.0, (50.0, 60.0), (70.0, 0.0))], (160, 120), "600ms", noise_rate=0.2)
+    tracks = track(events, dt="2ms")
+    last = tracks[tracks.frame == tracks.frame.max()]
+    assert last.id.tolist() == [1]
+    assert last.x == pytest.approx(truth[-1, 0, 0], abs=1)
+    assert last.w == pytest.approx(40, abs=3)
+    assert np.std(np.diff(tracks.x[tracks.t_us > 300_000])) < 0.2
+
+
+@pytest.mark.parametrize("form", ["circle", "square", "triangle"])
+@pytest.mark.parametrize("velocity", [(150.0, 0.0), (90.0, 110.0)])
+def test_boxes_are_as_large_as_the_object(form, velocity):
+    shape = Shape(form, 30.0, (40.0, 40.0), velocity)
+    events, _ = record([shape], (180, 160), "500ms", noise_rate=0.5)
+    tracks = track(events, dt="2ms")
+    last = tracks[tracks.frame > 0.8 * tracks.frame.max()]
+    wide, high = (15 * np.sqrt(3), 22.5) if form == "triangle" else (30, 30)
+    assert np.median(last.w) == pytest.approx(wide, rel=0.07)
+    assert np.median(last.h) == pytest.approx(high, rel=0.07)
+
+
+@pytest.mark.parametrize("sided", [False, True])
+def test_a_stripe_parts_what_has_both_polarities_on_both_sides(sided):
+    fleet, parting = Fleet(TrackerConfig(), 2.0), Parting(3.0, looks=3)
+    fleet.add(np.array([50.0, 40.0]), np.array([20.0, 10.0]), 1)
+    x = np.concatenate([RANDOM.integers(34, 44, 200), RANDOM.integers(54, 66, 200)])
+    y = RANDOM.integers(32, 48, 400)
+    p = (np.arange(400) < 200) if sided else np.arange(400) % 2
+    parts = [parting.part(fleet, Events(np.full(400, 4000), x, y, p), 4000, 2000) for _ in range(12)]
+    assert any(parts) != sided
+    if not sided:
+        ((low, high),) = next(part for part in parts if part).values()
+        assert np.allclose(sorted([low.mean(0)[0], high.mean(0)[0]]), [38.5, 59.5], atol=1)
 
 
 @pytest.mark.parametrize("n", [5, 30])

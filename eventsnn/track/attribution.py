@@ -165,6 +165,18 @@ def _quantile(counts: Any, wanted: float) -> float:
 
 
 @brief
+def _ends(counts: Any, total: int, alone: bool) -> tuple[float, float]:
+    """Where 5 % and 95 % of the counts lie below. Where many are ``alone``, by so much further out as 10 % and 90 % lie
+    further in, if that is as little as where they lie evenly.
+    """
+    low, inner_low = _quantile(counts, 0.05 * max(total, 1)), _quantile(counts, 0.1 * max(total, 1))
+    high, inner_high = _quantile(counts, 0.95 * max(total, 1)), _quantile(counts, 0.9 * max(total, 1))
+    beyond = total / (total + 20) if alone else 0.0
+    most = 0.08 * (high - low)
+    return low - beyond * min(inner_low - low, most), high + beyond * min(high - inner_high, most)
+
+
+@brief
 def _places(clear: Any, total: Any, counts: Any, reach: Any, crowd: Any) -> Any:
     """Mean offsets, and the two ends of the counts: where 5 % and 95 % lie below, and, of a target clear of others that
     has many, by so much further out as 10 % and 90 % lie further in.
@@ -174,9 +186,7 @@ def _places(clear: Any, total: Any, counts: Any, reach: Any, crowd: Any) -> Any:
     for k in range(n):
         for axis in range(2):
             mean[k, axis] = total[k, axis] / max(clear[k], 1)
-            beyond = 0.0 if crowd[k].any() else clear[k] / (clear[k] + 20)
-            for share, inner, place in ((0.05, 0.1, low), (0.95, 0.9, high)):
-                edge = _quantile(counts[k, axis], share * max(clear[k], 1))
-                further_in = _quantile(counts[k, axis], inner * max(clear[k], 1))
-                place[k, axis] = (edge + beyond * (edge - further_in)) * reach[k, axis]
+            low[k, axis], high[k, axis] = _ends(counts[k, axis], clear[k], not crowd[k].any())
+            low[k, axis] *= reach[k, axis]
+            high[k, axis] *= reach[k, axis]
     return mean, low, high

@@ -56,10 +56,12 @@ class Mergers:
             self._since[pair] = (first, place, lasted + 1) if steady else (offset, (x, y), 0)
             if not (steady and moved > 4.0 and lasted >= lasting):
                 continue
-            low, high = (end(*side[[old, young]]) for end, side in ((np.minimum, fleet.low), (np.maximum, fleet.high)))
-            if moved > 0.2 * (high - low).max():
+            both = [old, young]
+            half = np.where(fleet.half[both] > config.min_size / 4, fleet.half[both], 0.0)  # the least says nothing
+            low, high = (fleet.place[both] - half).min(0), (fleet.place[both] + half).max(0)
+            if kinds[old, young] == _FACING or moved > 0.2 * (high - low).max():
                 fleet.state[old, :2] = (low + high) / 2
-                fleet.half[old] = (high - low) / 2
+                fleet.half[old] = np.maximum((high - low) / 2, config.min_size / 4)
                 fleet.reach[old] = fleet.gate[old]
                 places[old] = fleet.place[old].tolist()
                 gone.add(pair[1])

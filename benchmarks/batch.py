@@ -61,8 +61,11 @@ def recordings(folder: Path, number: int, events: int) -> Path:
     return folder
 
 
-def timed(chain: Pipeline, folder: Path, workers: int, cluster: str | None = None) -> tuple[float, float]:
-    """Seconds from the first start of a recording to the end, and those before; the first recording warms up."""
+def timed(chain: Pipeline, folder: Path, workers: int, cluster: str | None = None) -> tuple[float, float, float]:
+    """Seconds a recording; seconds before the first one; and how many times the first hundred the last one takes.
+
+    The first recordings of each process warm it up, and do not count.
+    """
     with tempfile.TemporaryDirectory() as out:
         jobs = find([str(folder)], Path(out) / "out")
         plan = Plan(chain, chain.digest, Path(out) / "out")
@@ -74,7 +77,8 @@ def timed(chain: Pipeline, folder: Path, workers: int, cluster: str | None = Non
         team = crew.Crew(["cpu"] * workers, cluster or "", client)
         stamps = [time.perf_counter() for _ in crew.done(jobs, plan, team, 0, lambda events: None)]
         ends = stamps[2 * workers - 1 :]  # from when every process has done some
-        return (ends[-1] - ends[0]) / (len(ends) - 1), stamps[0] - begin
+        growth = (ends[-1] - ends[-97]) / (ends[96] - ends[0]) if len(ends) > 96 else 1.0
+        return (ends[-1] - ends[0]) / (len(ends) - 1), stamps[0] - begin, growth
 
 
 def peak(folder: Path, workers: int) -> float:
@@ -140,12 +144,12 @@ def main() -> None:
         whos = (("1 process", 1, None), ("2 processes", 2, None), ("Dask on this machine, 2 workers", 2, "local"))
         taken = {name: [timed(CHAIN, large, workers, cluster) for _ in range(given.rounds)]
                  for name, workers, cluster in whos}  # fmt: skip
-        base = statistics.median(each for each, _ in taken["1 process"])
-        for name, found in taken.items():
-            each, start = (statistics.median(those) for those in zip(*found, strict=True))
+        base = statistics.median(each for each, *_ in taken["1 process"])
+        for name, those in taken.items():
+            each, start, _ = (statistics.median(column) for column in zip(*those, strict=True))
             rate = given.events / each / 1e6
             print(
-                f"  {name}: {told([one * 1e3 for one, _ in found])} ms a recording, {rate:.1f} M events/s, "
+                f"  {name}: {told([one * 1e3 for one, *_ in those])} ms a recording, {rate:.1f} M events/s, "
                 f"{base / each:.2f} x, start {start:.1f} s"
             )
     if "overhead" in given.parts:
@@ -157,13 +161,17 @@ def main() -> None:
         folders = {number: recordings(given.folder / f"small{number}", number, 1_000) for number in (100, 1_000)}
         for name, chain in (("empty chain", EMPTY), ("open, denoise, to_npz", SMALL)):
             times: dict[int, list[float]] = {number: [] for number in folders}
+            growth: list[float] = []
             for _ in range(given.repeats):  # in turn, so that what else the machine does meets both
                 for number, folder in folders.items():
-                    times[number].append(timed(chain, folder, 2)[0] * 1e3)
+                    each, _, last = timed(chain, folder, 2)
+                    times[number].append(each * 1e3)
+                growth.append(last)
             ratio = statistics.median(times[1_000]) / statistics.median(times[100])
-            for number, those in times.items():
-                print(f"  {name}, {number} recordings: {told(those)} ms each", flush=True)
+            for number, each_run in times.items():
+                print(f"  {name}, {number} recordings: {told(each_run)} ms each", flush=True)
             print(f"  {name}, time a recording, 1,000 to 100, of the medians: {ratio:.2f} x", flush=True)
+            print(f"  {name}, the last hundred of 1,000 to the first: {told(growth)} x", flush=True)
         with tempfile.TemporaryDirectory() as out:
             for which in ("first", "again, all unchanged"):
                 begin = time.perf_counter()

@@ -88,6 +88,7 @@ def _alone(plan: Plan, job: Input, folder: str, topic: str) -> Outcome:
     from distributed import get_worker
 
     told, key = get_worker(), (plan.digest, plan.out, plan.device, plan.timeout, folder)
+    crew: list[Worker]
     before, crew = getattr(_mine, "crew", (key, []))
     if before != key or (crew and crew[0].pipe.poll()):  # another plan; or it had nothing to do, and ended
         for worker in crew:

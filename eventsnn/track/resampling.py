@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .records import Tracks
 
 
-def resample(tracks: Tracks, t_us: ArrayLike) -> Tracks:
+def resample(tracks: Tracks, t_us: Sequence[int] | NDArray[Any]) -> Tracks:
     """Tracks at the times ``t_us`` ``[n]`` [us]; frame k + 1 is the time k.
 
     Places, sizes and velocities are interpolated between two rows of an id, everything else is the nearer row's. An id

@@ -39,7 +39,7 @@ def read_chain(source: str | Path) -> Pipeline:
     elif path.suffix == ".toml" or path.exists():
         text = path.read_text()
     else:
-        raise ValueError(f"{nearest('chain', str(source), ready())}; or give a file that ends in .toml")
+        raise ValueError(f"{nearest('chain', str(source), ready())} (a chain of your own is a file that ends in .toml)")
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

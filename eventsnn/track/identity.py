@@ -19,9 +19,8 @@ class Mergers:
     """Tells, window by window, which targets have become parts of another one."""
 
     def __init__(self) -> None:
-        self._since: dict[tuple[int, int], tuple[tuple[float, float], tuple[float, float], int]] = {}
-        self._strangers: set[tuple[int, int]] = set()
-        self._code = b"", b""
+        self._serials: Array = np.zeros(0, np.int64)
+        self._known: tuple[Array, ...] = np.zeros((0, 0), np.bool_), np.zeros((0, 0), np.int64), np.zeros((0, 0, 4))
 
     def merge(self, fleet: Fleet) -> None:
         """Two targets that touch and keep their distance while they move are one: the older takes in the younger.
@@ -30,74 +29,111 @@ class Mergers:
         gives ON events and the other OFF.
         """
         config = fleet.config
-        since, self._since = self._since, {}
+        if len(fleet) != len(self._serials) or (fleet.serial != self._serials).any():
+            self._known = _kept(self._serials, fleet.serial, *self._known)
+            self._serials = fleet.serial.copy()
         columns = fleet.state, fleet.half, fleet.id, fleet.is_line, fleet.one_sided, fleet.silent
-        kinds = _pairs(*columns, config.min_size, config.max_size)
-        if not kinds.any():
-            return
-        code = kinds.tobytes(), fleet.serial.tobytes()
-        if code != self._code:
-            apart = (fleet.serial[side].tolist() for side in np.nonzero(kinds == _APART))
-            self._strangers.update(zip(*apart, strict=True))
-            if code[1] != self._code[1]:
-                left = set(fleet.serial.tolist())
-                self._strangers = {pair for pair in self._strangers if left.issuperset(pair)}
-            self._code = code
+        bounds = config.min_size, config.max_size, fleet.windows(config.merge_after)
+        steady = _steady(*columns, *self._known, *bounds)
         gone: set[int] = set()
-        lasting, serials, places = fleet.windows(config.merge_after), fleet.serial.tolist(), fleet.place.tolist()
-        for old, young in np.argwhere((kinds == _TOUCHING) | (kinds == _FACING)).tolist():
-            pair, (x, y), (other_x, other_y) = (serials[old], serials[young]), places[old], places[young]
-            if (pair in self._strangers and kinds[old, young] != _FACING) or gone.intersection(pair):
-                continue
-            offset = other_x - x, other_y - y
-            first, place, lasted = since.get(pair, (offset, (x, y), 0))
-            moved = math.dist((x, y), place)
-            steady = math.dist(offset, first) < max(2.0, 0.2 * moved)
-            self._since[pair] = (first, place, lasted + 1) if steady else (offset, (x, y), 0)
-            if not (steady and moved > 4.0 and lasted >= lasting):
-                continue
+        for old, young, facing in steady.tolist():
             both = [old, young]
+            if gone.intersection(both):
+                continue
             half = np.where(fleet.half[both] > config.min_size / 4, fleet.half[both], 0.0)  # the least says nothing
             low, high = (fleet.place[both] - half).min(0), (fleet.place[both] + half).max(0)
-            if kinds[old, young] == _FACING or moved > 0.2 * (high - low).max():
+            moved = math.dist(fleet.place[old], self._known[2][old, young, :2])
+            if facing or moved > 0.2 * (high - low).max():
                 fleet.state[old, :2] = (low + high) / 2
                 fleet.half[old] = np.maximum((high - low) / 2, config.min_size / 4)
                 fleet.reach[old] = fleet.gate[old]
-                places[old] = fleet.place[old].tolist()
-                gone.add(pair[1])
+                gone.add(young)
         if gone:
-            fleet.keep(~np.isin(fleet.serial, list(gone)))
+            fleet.keep(~np.isin(np.arange(len(fleet)), list(gone)))
 
 
 @brief
-def _pairs(state: Any, half: Any, number: Any, line: Any, side: Any, silent: Any, least: float, largest: float) -> Any:
-    """``[n, n]``, for a < b both seen in this window: touching within the largest size, the two sides of something, or
-    both known and apart.
-    """
-    n = len(state)
-    kinds = np.zeros((n, n), np.uint8)
+def _kept(before: Any, now: Any, *known: Any) -> Any:
+    """What is known of pairs of targets, with rows and columns for those of ``now``; both serials ascend."""
+    n = len(now)
+    strangers, lasted, since = np.zeros((n, n), np.bool_), np.full((n, n), -1), np.zeros((n, n, 4))
+    at = np.searchsorted(before, now)
     for a in range(n):
-        for b in range(a + 1, n):
-            if silent[a] or silent[b]:
-                continue
-            size, gap, facing = 0.0, -np.inf, np.inf
-            for axis in range(2):
-                low = min(state[a, axis] - half[a, axis], state[b, axis] - half[b, axis])
-                high = max(state[a, axis] + half[a, axis], state[b, axis] + half[b, axis])
-                size = max(size, high - low)
-                gap = max(gap, abs(state[a, axis] - state[b, axis]) - half[a, axis] - half[b, axis])
-            for k in (a, b):
-                facing = min(facing, 2 * max(half[k, 0], half[k, 1]) if line[k] else 0.0)
-            opposite = side[a] * side[b] < 0
-            if opposite:
-                facing = 2 * max(half[a, 0], half[a, 1], half[b, 0], half[b, 1])
-            if opposite and gap <= facing and size <= largest:
-                kinds[a, b] = _FACING
-            elif gap <= max(least / 2, size / 5, facing):
-                kinds[a, b] = _TOUCHING if size <= largest else 0
-            elif number[a] > 0 and number[b] > 0:
-                kinds[a, b] = _APART
-    return kinds
+        for b in range(n):
+            i, j = at[a], at[b]
+            if i < len(before) and j < len(before) and before[i] == now[a] and before[j] == now[b]:
+                strangers[a, b], lasted[a, b], since[a, b] = known[0][i, j], known[1][i, j], known[2][i, j]
+    return strangers, lasted, since
+
+
+@brief
+def _kind(
+    a: int, b: int, state: Any, half: Any, number: Any, line: Any, side: Any, least: float, largest: float
+) -> int:
+    """Whether two targets touch within the largest size, are the two sides of something, or both known and apart."""
+    size, gap, facing = 0.0, -np.inf, np.inf
+    for axis in range(2):
+        low = min(state[a, axis] - half[a, axis], state[b, axis] - half[b, axis])
+        high = max(state[a, axis] + half[a, axis], state[b, axis] + half[b, axis])
+        size = max(size, high - low)
+        gap = max(gap, abs(state[a, axis] - state[b, axis]) - half[a, axis] - half[b, axis])
+    for k in (a, b):
+        facing = min(facing, 2 * max(half[k, 0], half[k, 1]) if line[k] else 0.0)
+    opposite = side[a] * side[b] < 0
+    if opposite:
+        facing = 2 * max(half[a, 0], half[a, 1], half[b, 0], half[b, 1])
+    if opposite and gap <= facing and size <= largest:
+        return _FACING
+    if gap <= max(least / 2, size / 5, facing):
+        return _TOUCHING if size <= largest else 0
+    return _APART if number[a] > 0 and number[b] > 0 else 0
+
+
+@brief
+def _steady(
+    state: Any,
+    half: Any,
+    number: Any,
+    line: Any,
+    side: Any,
+    silent: Any,
+    strangers: Any,
+    lasted: Any,
+    since: Any,
+    least: float,
+    largest: float,
+    lasting: int,
+) -> Any:
+    """``[k, 3]``: pairs a < b that touch and have kept their distance for so long while they moved; whether they are
+    the two sides of something.
+
+    ``strangers``, ``lasted`` (in windows, -1 for what does not touch) and ``since`` are brought up to date, in place.
+    """
+    found = []
+    for a in range(len(state)):
+        for b in range(a + 1, len(state)):
+            kind = 0 if silent[a] or silent[b] else _kind(a, b, state, half, number, line, side, least, largest)
+            if kind == _APART:
+                strangers[a, b] = True
+            if kind == _FACING or (kind == _TOUCHING and not strangers[a, b]):
+                x, y = state[a, 0], state[a, 1]
+                from_x, from_y = state[b, 0] - x, state[b, 1] - y
+                now = since[a, b]
+                moved = np.hypot(x - now[0], y - now[1])
+                steady = np.hypot(from_x - now[2], from_y - now[3]) < max(2.0, 0.2 * moved)
+                if steady and lasted[a, b] >= 0:
+                    if moved > 4.0 and lasted[a, b] >= lasting:
+                        found.append((a, b, kind == _FACING))
+                    lasted[a, b] += 1
+                else:
+                    now[0], now[1], now[2], now[3] = x, y, from_x, from_y
+                    lasted[a, b] = 0 if lasted[a, b] >= 0 else 1
+            else:
+                lasted[a, b] = -1
+    result = np.empty((len(found), 3), np.int64)
+    for k in range(len(found)):
+        result[k, 0], result[k, 1], result[k, 2] = found[k]
+    return result
 
 
 def earlier_self(young: int, fleet: Fleet, frame: int) -> int | None:

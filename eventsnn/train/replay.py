@@ -2,18 +2,21 @@
 
 A step asks for a hundred small things, and small networks keep a GPU waiting for the next. Batches of the shape that
 comes most are therefore recorded, once two of them have gone the usual way. Where a step cannot be recorded, as it
-looks at numbers on the way, it goes the usual way always.
+looks at numbers on the way, that is said, and it goes the usual way always.
 """
 
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+_SAY = logging.getLogger("eventsnn").warning
 SEEN = 2  # steps of a shape before it is recorded: what is tried out or compiled is settled then
 
 
@@ -27,6 +30,7 @@ class Replay:
         self.parameters = parameters
         self.shape: Any = None
         self.seen = 0
+        self.refused = False
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> Tensor:
@@ -34,7 +38,7 @@ class Replay:
         if self.graph is None:
             self.seen = self.seen + 1 if shape == self.shape else 1
             self.shape = shape
-            if self.seen == SEEN + 1:
+            if self.seen == SEEN + 1 and not self.refused:
                 self._record(gradients, frames, labels)
         if self.graph is None or shape != self.shape:
             return gradients(frames, labels)
@@ -47,12 +51,18 @@ class Replay:
 
     def _record(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> None:
         self.frames, self.labels = frames.clone(), labels.clone()
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph):
                 self.result = gradients(self.frames, self.labels)
-        except Exception as error:  # of any kind: the usual way is always there
-            logging.getLogger("eventsnn").debug("steps are not recorded, because of %s", error)
+        except RuntimeError as error:  # of CUDA or its memory, AcceleratorError and OutOfMemoryError among them
+            torch.cuda.set_stream(stream)  # a recording that fails leaves its own
+            self.refused = True
+            _SAY(
+                "steps are not recorded, which small networks pay with up to twice the time: %s. Layers and hooks that "
+                "look at numbers, as float() and item() do, prevent it",
+                _cause(error),
+            )
             return
         self.graph, self.gradients = graph, [parameter.grad for parameter in self.parameters]
 
@@ -61,3 +71,13 @@ class Replay:
         was, self.graph = self.graph is not None, None
         self.gradients, self.shape = [], None
         return was
+
+
+def _cause(error: BaseException) -> str:
+    """Where and why a recording failed at first; what ends the recording fails after it."""
+    while error.__context__ is not None:
+        error = error.__context__
+    inside = str(Path(torch.__file__).parent)
+    places = [place for place in traceback.extract_tb(error.__traceback__) if not place.filename.startswith(inside)]
+    where = f"{places[-1].filename}:{places[-1].lineno}: " if places else ""
+    return where + str(error).split("\n")[0].rstrip(".")

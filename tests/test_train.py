@@ -54,6 +54,7 @@ from eventsnn.train.convolve import Conv2d
 from eventsnn.train.fold import without_norms
 from eventsnn.train.log import records
 from eventsnn.train.readout import READOUTS, loss
+from eventsnn.train.replay import Replay
 from eventsnn.train.run import learn
 from eventsnn.train.schedule import SCHEDULES, factor
 
@@ -986,9 +987,10 @@ def test_convolution_of_few_channels_is_that_of_torch(options):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("looks", [False, True])
-def test_recorded_steps_are_the_steps(looks):
+def test_recorded_steps_are_the_steps(looks, caplog):
     """Also where something in the network looks at its numbers, which no recording can hold."""
-    made, found = recipe(ema=0.9, schedule="cosine", rate_weight=0.1, rate_high=0.1), []
+    layers = ("flatten", "linear 12", "dropout 0.3", LIF, "linear classes", "LI")
+    made, found = recipe(layers=layers, ema=0.9, schedule="cosine", rate_weight=0.1, rate_high=0.1), []
     facts = {"shape": [2, 6, 8], "classes": list(range(2))}
     batches = [(torch.rand(5, 4, 2, 6, 8, device="cuda"), torch.arange(4, device="cuda") % 2) for _ in range(7)]
     for recorded in (False, True):
@@ -998,14 +1000,45 @@ def test_recorded_steps_are_the_steps(looks):
             run.net[0].register_forward_hook(lambda *seen: float(seen[2].sum()) and None)
         if not recorded:
             run.replay = None
-        losses = []
-        for batch in batches:
+        losses, usual = [], torch.cuda.current_stream()
+        for k, batch in enumerate(batches):
+            torch.cuda.manual_seed(k)
             with Activity(run.net, counted=False, penalised=True) as activity:
                 losses.append(learn(run, *batch, activity))
         assert not recorded or (run.replay.graph is None) == looks
+        assert torch.cuda.current_stream() == usual
         found.append((torch.stack(losses), run.sums, *run.averaged.parameters()))
+    assert [Path(__file__).name in message for message in caplog.messages] == [True] * looks
     for one, other in zip(*found, strict=True):
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_what_cannot_be_recorded_is_told_once(monkeypatch, caplog):
+    class Recording:
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *error):
+            raise RuntimeError("the recording is invalid")
+
+    def looking(frames, labels):
+        calls.append(len(frames))
+        if len(calls) == 3:
+            raise torch.AcceleratorError("not permitted while recording\nmore lines")
+        return frames.sum()
+
+    calls, frames, labels = [], torch.rand(4, 3), torch.zeros(3)
+    for name in ("CUDAGraph", "current_stream", "set_stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph: Recording())
+    replay = Replay([])
+    for size in (4, 4, 4, 4, 2, 2, 2, 2):
+        assert replay(looking, frames[:size], labels).equal(frames[:size].sum())
+    assert calls == [4] * 5 + [2] * 4
+    (message,) = caplog.messages
+    assert message.startswith("steps are not recorded, which small networks pay with")
+    assert "test_train.py" in message
+    assert "not permitted while recording. Layers" in message
 
 
 @pytest.mark.gpu

@@ -138,3 +138,37 @@ def widen(state: Any, half: Any, reach: Any, which: Any, low: Any, high: Any, la
                 place = state[k, axis]
                 first, last = min(place - half[k, axis], low[i, axis]), max(place + half[k, axis], high[i, axis])
                 reach[k, axis] = max(reach[k, axis], max(place - first, last - place) + 2)
+
+
+@brief
+def _pixels(low: float, high: float) -> Any:
+    """The first pixel from ``low`` to ``high``, and the one after the last."""
+    return int(max(low, 0.0)), int(max(high, 0.0)) + 1
+
+
+@brief
+def boxes(state: Any, half: Any, silent: Any) -> Any:
+    """``[k, 4]``: first x and y, and those after the last, of the boxes of the targets that were seen just now."""
+    found, n = np.empty((len(state), 4), np.int64), 0
+    for k in range(len(state)):
+        if silent[k] == 0:
+            for axis in range(2):
+                first, after = _pixels(state[k, axis] - half[k, axis], state[k, axis] + half[k, axis])
+                found[n, axis], found[n, axis + 2] = first, after
+            n += 1
+    return found[:n]
+
+
+@brief
+def share_in(low: Any, high: Any, sensor: Any, boxes: Any) -> float:
+    """The share of a region's pixels, those on the ``sensor``, that lie in any of the ``boxes [n, 4]``."""
+    x0, x1 = _pixels(low[0], high[0])
+    y0, y1 = _pixels(low[1], high[1])
+    x1, y1 = min(x1, sensor[0]), min(y1, sensor[1])
+    covered = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), np.bool_)
+    for k in range(len(boxes)):
+        for y in range(max(boxes[k, 1], y0), min(boxes[k, 3], y1)):
+            for x in range(max(boxes[k, 0], x0), min(boxes[k, 2], x1)):
+                covered[y - y0, x - x0] = True
+    share: float = covered.mean()
+    return share

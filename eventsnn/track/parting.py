@@ -80,7 +80,7 @@ def _stripes(
     """
     n, bins = len(state), _BINS
     owner, place = np.full(len(x), -1), np.zeros((len(x), 2))
-    counts, found = np.zeros((n, len(axes), bins, 2), np.int64), np.zeros((n, 3))
+    counts, found = np.zeros((n, len(axes), bins + 1, 2), np.int32), np.zeros((n, 3))
     radius = np.hypot(reach[:, 0], reach[:, 1])
     for i in range(len(x)):
         closest = np.inf
@@ -95,31 +95,32 @@ def _stripes(
                 if apart < closest:
                     closest, owner[i], place[i, 0], place[i, 1] = apart, k, dx, dy
         if owner[i] >= 0:
+            own, side = np.uint64(owner[i]), np.uint64(p[i] != 0)  # unsigned: no check for a negative index
             for a in range(len(axes)):
                 along = place[i, 0] * axes[a, 0] + place[i, 1] * axes[a, 1]
-                counts[owner[i], a, int((along / radius[owner[i]] + 1) / 2 * bins), int(p[i] != 0)] += 1
+                counts[own, np.uint64(a), np.uint64(along * bins / (2 * radius[own]) + bins / 2 + 1), side] += 1
     for k in range(n):
         for a in range(len(axes)):
-            profile = counts[k, a]
-            off, on = 0, 0
+            below = counts[k, a]  # [bins + 1, 2]: after this, OFF and ON events below the edge of each bin
             for at in range(bins):
-                off, on = off + profile[at, 0], on + profile[at, 1]
-            few, enough = 1 + 0.004 * (off + on), max(12.0, 0.06 * (off + on))
-            start, off_inside, on_inside, off_below, on_below = 0, 0, 0, 0, 0
-            for end in range(bins):
-                off_inside, on_inside = off_inside + profile[end, 0], on_inside + profile[end, 1]
-                while off_inside + on_inside > few:
-                    off_inside, on_inside = off_inside - profile[start, 0], on_inside - profile[start, 1]
-                    off_below, on_below = off_below + profile[start, 0], on_below + profile[start, 1]
+                below[at + 1, 0] += below[at, 0]
+                below[at + 1, 1] += below[at, 1]
+            off, on = below[bins]
+            few, enough = 1 + int(0.004 * (off + on)), max(12.0, 0.06 * (off + on))
+            if off + on < 2 * enough:
+                break
+            start, wanted = 0, max(least, found[k, 2] + 1e-9) * bins / (2 * radius[k])
+            for end in range(1, bins + 1):
+                while below[end, 0] + below[end, 1] - below[start, 0] - below[start, 1] > few:
                     start += 1
-                width = (end + 1 - start) * 2 * radius[k] / bins
-                off_above, on_above = off - off_below - off_inside, on - on_below - on_inside
                 if (
-                    width >= max(least, found[k, 2] + 1e-9)
-                    and _two_sided(off_below, on_below, enough)
-                    and _two_sided(off_above, on_above, enough)
+                    end - start >= wanted
+                    and _two_sided(below[start, 0], below[start, 1], enough)
+                    and _two_sided(off - below[end, 0], on - below[end, 1], enough)
                 ):
-                    found[k, 0], found[k, 1], found[k, 2] = a, ((start + end + 1) / bins - 1) * radius[k], width
+                    wanted = end - start + 1
+                    found[k, 0], found[k, 1] = a, ((start + end) / bins - 1) * radius[k]
+                    found[k, 2] = (end - start) * 2 * radius[k] / bins
     return found, owner, place
 
 

@@ -7,13 +7,13 @@ for regions that no target explains.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from eventsnn.events import Events
-from eventsnn.jit import brief
 
 from . import fleet_kernels as kernels
 from .attribution import attribute
@@ -69,7 +69,7 @@ class Tracker:
         self._mergers, self._parting = Mergers(), Parting(self.config.min_size / 4, looks)
         self._fading = math.exp(-self.dt_us / 1e3 / self.config.merge_after)
         self._trail = self.fleet.windows(self.config.trail)
-        self._covered = np.full(self.sensor[::-1], -self._trail)
+        self._trails: deque[tuple[int, Array]] = deque()  # when and where targets were
         self._unlooked: list[Events] = []
         self._watch: Watch | None = None
 
@@ -132,6 +132,8 @@ class Tracker:
         config, regions, fleet, found = self.config, self.regions, self.fleet, sight.regions
         self._density = sight.background * (1 - regions.decay) / config.look_every / regions.pool**2
         fleet.reach = fleet.gate
+        while self._trails and self.frame - self._trails[0][0] >= self._trail:
+            self._trails.popleft()
         own: dict[int, list[Region]] = {}
         low, high = (np.array([getattr(region, side) for region in found]) for side in ("low", "high"))
         if found:
@@ -143,7 +145,7 @@ class Tracker:
                     fleet.add(region.centre, (region.high - region.low) / 2 * 1.05, self.frame)
         self._widen({k: parts[0] for k, parts in own.items() if len(parts) == 1})  # several may be objects that part
         self._part(sight.events, end_us)
-        _stamp(self._covered, fleet.state, fleet.half, fleet.silent, self.frame)
+        self._trails.append((self.frame, kernels.boxes(fleet.state, fleet.half, fleet.silent)))
 
     def _widen(self, parts: dict[int, Region]) -> None:
         """Let targets reach as far as the region in their box, for what is new of them."""
@@ -168,8 +170,8 @@ class Tracker:
         size = (region.high - region.low).max()
         if region.cells < self.config.least_cells or not self.config.min_size / 3 <= size <= self.config.max_size:
             return False
-        covered = self._covered[_pixels(region.low, region.high)]
-        return bool(((self.frame - covered) < self._trail).mean() <= 0.5)
+        passed = [boxes for _, boxes in self._trails] or [np.zeros((0, 4), np.int64)]
+        return bool(kernels.share_in(region.low, region.high, self.sensor, np.concatenate(passed)) <= 0.5)
 
     def _report(self, end_us: int) -> list[Row]:
         if self.fleet.id.all():  # all have their numbers
@@ -178,17 +180,3 @@ class Tracker:
         known_long = self.fleet.hits >= np.where(self.fleet.is_line | (self.fleet.one_sided != 0), late, soon)
         return report(self.fleet, known_long & (self.fleet.size > 0.375 * self.config.min_size), self.frame, end_us)
 
-
-def _pixels(low: Array, high: Array) -> tuple[slice, slice]:
-    (x0, y0), (x1, y1) = np.maximum(low, 0).astype(int), np.maximum(high, 0).astype(int) + 1
-    return slice(y0, y1), slice(x0, x1)
-
-
-@brief
-def _stamp(covered: Any, state: Any, half: Any, silent: Any, frame: int) -> None:
-    """Note on the pixels of each target that was seen just now in which frame that was."""
-    for k in range(len(state)):
-        if silent[k] == 0:
-            x0, y0 = int(max(state[k, 0] - half[k, 0], 0.0)), int(max(state[k, 1] - half[k, 1], 0.0))
-            x1, y1 = int(max(state[k, 0] + half[k, 0], 0.0)) + 1, int(max(state[k, 1] + half[k, 1], 0.0)) + 1
-            covered[y0:y1, x0:x1] = frame

@@ -15,7 +15,7 @@ from .config import TrackerConfig
 from .records import STATES, Row
 
 Array = NDArray[Any]
-_CONFIRMED, _COASTING, _RESTING = range(len(STATES))
+_COASTING, _RESTING = STATES.index("coasting"), STATES.index("resting")
 LOOKBACK = 40  # windows of a target before it has a number that are reported afterwards
 _COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
     "state": ((4,), float),
@@ -151,15 +151,6 @@ class Fleet:
         return result
 
     @property
-    def speed(self) -> Array:
-        return np.hypot(self.state[:, 2], self.state[:, 3])
-
-    @property
-    def at_rest(self) -> Array:
-        """True if it would not leave its own place while it is carried on: it may have come to rest."""
-        return self.speed * self.config.max_age / self.dt < self.size
-
-    @property
     def expired(self) -> Array:
         """True if it has been silent for longer than it is remembered."""
         result: Array = kernels.expired(self.id, self.hits, self.silent, *self._durations)
@@ -189,14 +180,9 @@ class Fleet:
     def rows(self, frame: int, end_us: int) -> list[Row]:
         """What ``Tracks`` says of the targets in this window; those without a number keep it in ``past``."""
         rows: list[Row] = []
-        per_second = 1e3 / self.dt
-        columns = self.serial, self.id, self.lost, self.silent, self.at_rest, self.state, 2 * self.half, self.events
-        for serial, number, lost, silent, rest, (x, y, vx, vy), (w, h), events in zip(
-            *(column.tolist() for column in columns), strict=True
-        ):
-            if not lost:
-                state = _RESTING if silent and rest else _COASTING if silent else _CONFIRMED
-                score, velocity = 0.5 if silent else 1.0, (vx * per_second, vy * per_second)
-                row = (frame, end_us, number, x, y, w, h, *velocity, score, state, events)
-                (rows if number else self.past[serial]).append(row)
+        columns = self.serial, self.id, self.events, self.state, self.half, self.silent, self.lost
+        whole, real = kernels.rows(*columns, self.config.max_age / self.dt, 1e3 / self.dt, _COASTING, _RESTING)
+        for (serial, number, state, events), values in zip(whole.tolist(), real.tolist(), strict=True):
+            row = (frame, end_us, number, *values, state, events)
+            (rows if number else self.past[serial]).append(row)
         return rows

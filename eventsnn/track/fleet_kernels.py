@@ -70,6 +70,41 @@ def thin(half: Any, bound: float) -> Any:
 
 
 @brief
+def rows(
+    serial: Any,
+    number: Any,
+    events: Any,
+    state: Any,
+    half: Any,
+    silent: Any,
+    lost: Any,
+    age: float,
+    per_second: float,
+    coasting: int,
+    resting: int,
+) -> Any:
+    """Of the targets that are not lost: ``[k, 4]``, serial, number, state (0 if seen) and events; ``[k, 7]``, place,
+    width, height, velocity [px/s] and score.
+
+    One that is silent and would not leave its own place within ``age`` windows has come to rest.
+    """
+    n = len(serial)
+    whole, real, k = np.empty((n, 4), np.int64), np.empty((n, 7)), 0
+    for j in range(n):
+        if lost[j]:
+            continue
+        rests = np.hypot(state[j, 2], state[j, 3]) * age < max(half[j, 0], half[j, 1])
+        shown = 0 if silent[j] == 0 else resting if rests else coasting
+        whole[k, 0], whole[k, 1], whole[k, 2], whole[k, 3] = serial[j], number[j], shown, events[j]
+        for axis in range(2):
+            real[k, axis], real[k, 2 + axis] = state[j, axis], 2 * half[j, axis]
+            real[k, 4 + axis] = state[j, 2 + axis] * per_second
+        real[k, 6] = 0.5 if silent[j] else 1.0
+        k += 1
+    return whole[:k], real[:k]
+
+
+@brief
 def placed(which: Any, state: Any, mean: Any, low: Any, high: Any, clear: Any, crowd: Any) -> Any:
     """Of the targets ``which [k]``: mean, low and high as places ``[k, 2]``, clear events, whether in a crowd."""
     n = len(which)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed
 
 from .norm import share
-from .run import Run
+
+if TYPE_CHECKING:
+    from .run import Run
 
 
 @contextmanager
@@ -46,4 +49,16 @@ def spread(run: Run) -> None:
     run.rank, run.world = rank_and_world()
     if run.world > 1:
         share(run.net)
-        run.model = nn.parallel.DistributedDataParallel(run.net)
+        for value in (*run.net.state_dict().values(), *run.averaged.state_dict().values()):
+            distributed.broadcast(value, 0)  # what is drawn may differ from one kind of processor to another
+
+
+@torch.no_grad()
+def average(parameters: Iterable[Tensor]) -> None:
+    """Make the gradients those of all processes, their mean, sent as one tensor."""
+    own = [parameter for parameter in parameters if parameter.grad is not None]
+    sums = torch.cat([parameter.grad.flatten() for parameter in own if parameter.grad is not None])
+    sums /= distributed.get_world_size()
+    distributed.all_reduce(sums)
+    for parameter, mean in zip(own, sums.split([parameter.numel() for parameter in own]), strict=True):
+        parameter.grad = mean.view_as(parameter)

@@ -15,6 +15,7 @@ from ..containers import SequentialState
 from .activity import Activity
 from .delays import DelayLinear
 from .network import build
+from .parallel import average
 from .readout import logits, loss
 from .recipe import Recipe
 from .replay import Replay
@@ -23,14 +24,12 @@ from .schedule import factor
 
 @dataclass(eq=False)
 class Run:
-    """A training in progress. ``net`` is trained, ``averaged`` is what is evaluated, ``model`` is what is called (the
-    net, or the net in DistributedDataParallel)."""
+    """A training in progress. ``net`` is trained, ``averaged`` is what is evaluated."""
 
     recipe: Recipe
     facts: dict[str, Any]  # what stays: classes, sensor, shape, dataset, split_hash
     net: SequentialState
     averaged: SequentialState
-    model: nn.Module
     optimiser: torch.optim.Optimizer
     device: torch.device
     total: int = 0  # steps of the whole training
@@ -53,7 +52,7 @@ class Run:
         place = torch.device(device)
         net = network_of(recipe, facts).to(place)
         averaged = copy.deepcopy(net).requires_grad_(False) if recipe.ema else net
-        run = cls(recipe, facts, net, averaged, net, optimiser_of(net, recipe), place)
+        run = cls(recipe, facts, net, averaged, optimiser_of(net, recipe), place)
         run.sums = run.sums.to(place)
         run.replay = Replay(list(net.parameters())) if place.type == "cuda" else None
         return run
@@ -109,7 +108,7 @@ def gradients(run: Run, activity: Activity, grads: dict[str, Tensor] | None, fra
     for piece in pieces:
         activity.by_sample.clear()
         with run.autocast():
-            outputs, state = run.model(piece, state)
+            outputs, state = run.net(piece, state)
         values = logits(outputs, len(run.facts["classes"]), recipe.readout, recipe.gain)
         error = loss(values, labels, recipe.label_smoothing) / len(pieces)
         total = total + error.detach()
@@ -117,6 +116,8 @@ def gradients(run: Run, activity: Activity, grads: dict[str, Tensor] | None, fra
             error = error + recipe.rate_weight * activity.penalty(recipe.rate_low, recipe.rate_high) / len(pieces)
         error.backward()
         state = tree_map(lambda value: value.detach() if isinstance(value, Tensor) else value, state)
+    if run.world > 1:
+        average(run.net.parameters())
     if grads is not None:
         for name, child in run.net.named_children():
             own = [p.grad for p in child.parameters() if p.grad is not None]

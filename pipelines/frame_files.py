@@ -55,7 +55,9 @@ def _together(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[
     yield keep
     stacked, begins = torch.stack(frames) if frames else torch.empty(0, dtype=dtype), np.array(times, np.int64)
     if path.suffix == ".pt":
-        torch.save({"frames": stacked, "t_us": torch.from_numpy(begins), **told}, path)
+        with path.open("wb") as raw:
+            torch.save({"frames": stacked, "t_us": torch.from_numpy(begins), **told}, disk := Enduring(raw))
+            disk.check()
     else:
         np.savez_compressed(path, frames=stacked.numpy(), t_us=begins, **told)
 

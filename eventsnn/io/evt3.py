@@ -36,6 +36,7 @@ def decode(run: Pass) -> Iterator[None]:
 
 
 _BITS = np.array([[i for i in range(8) if n >> i & 1] + [0] * (8 - n.bit_count()) for n in range(256)], np.int16)
+_FAR = 1 << 32  # of TIME_HIGH: a gap of 200 days takes 4 MB, a stray time of 2^60 us would fill the disk
 _COUNT = np.array([n.bit_count() for n in range(256)], np.int64)
 
 
@@ -154,7 +155,10 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
         while used < len(events):
             moved, made = _encode(t[used:], x[used:], y[used:], p[used:], width, state, out)
             if moved < 0:
-                raise ValueError("EVT3 holds no step back of over 8 s, or over its start or a roll-over; sort first")
+                raise ValueError(
+                    "EVT3 holds no step back of over 8 s, or over its start or a roll-over, and no gap of over 200 days; "
+                    "sort or cut the events"
+                )
             file.write(out[:made].tobytes())
             used += moved
 
@@ -166,7 +170,7 @@ def _encode(t: Any, x: Any, y: Any, p: Any, width: int, state: Any, out: Any) ->
     while i < len(t) and n + 8 <= len(out):
         high, goal = now >> 12, t[i] >> 12
         if goal != high or begun < 0:
-            if t[i] < 0 or (goal < high and (goal >> 12 != high >> 12)):
+            if t[i] < 0 or (goal < high and (goal >> 12 != high >> 12)) or goal - high > _FAR:
                 return -1, 0
             step = goal
             if goal > high:  # in leaps of less than half the range, so that a reader counts every roll-over

@@ -19,6 +19,7 @@ from . import loop
 from .engine import Site, Step
 from .fused import LIBRARY, Tensors, kernels
 from .plan import PLANS, plan_key
+from .rehearsal import PLAYING
 from .tree import flatten, unflatten
 
 GRAPH_LIMIT = 2**26  # elements of input up to which the steps on a GPU are recorded as one CUDA graph
@@ -227,7 +228,8 @@ def rows(tensor: Tensor) -> tuple[Tensor, ...]:
 
 def recorded_steps(function: Callable[..., Tensors], facts: tuple[Any, ...], leaves: Tensors) -> Tensors:
     """`function(*facts, leaves=leaves)`; on a GPU its launches are recorded once a shape and replayed."""
-    if not leaves[0].is_cuda or leaves[0].numel() > GRAPH_LIMIT or torch.cuda.is_current_stream_capturing():
+    here = leaves[0].is_cuda and leaves[0].numel() <= GRAPH_LIMIT
+    if not here or PLAYING or torch.cuda.is_current_stream_capturing():
         return function(*facts, leaves=leaves)
     known = (function.__name__, facts, leaves[0].device, tuple((t.shape, t.stride(), t.dtype) for t in leaves))
     if known not in GRAPHS:

@@ -23,6 +23,7 @@ from triton.runtime import driver
 from . import order
 from .layout import Layout, collapse, is_row
 from .plan import PLANS
+from .rehearsal import launch
 from .source import load
 from .triton_source import Config, backward_source, forward_source
 
@@ -201,8 +202,9 @@ def run(
         cut = config(neurons, states, arguments.values[0].element_size(), variant is not False, inputs)
         kernel = compiled(write, bool(knobs.runtime.interpret), key, arguments.named(), cut, variant)
         grid = (-(-neurons // cut.block), 1, 1)
-        found = kernel[grid](*values, steps, neurons, BLOCK=cut.block, num_warps=cut.warps, enable_fp_fusion=False)
-        if found is not None:  # the interpreter compiles nothing
+        options = {"BLOCK": cut.block, "num_warps": cut.warps, "enable_fp_fusion": False}
+        found = launch(kernel, grid, *values, steps, neurons, **options)
+        if found is not None:  # the interpreter and a rehearsal launch nothing
             LAUNCHERS[known] = found[grid], cut.block
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from . import kalman
+from .attribution import Shares
 from .config import TrackerConfig
 from .detections import Detections
 from .fleet import Fleet
@@ -55,14 +56,15 @@ class DetectionTracker:
         hit = np.zeros(len(fleet), bool)
         hit[tracks] = True
         fleet.silent = np.where(hit, fleet.silent, fleet.silent + 1)
-        place_seen, half_seen = place[seen], half[seen] / 1.05
-        # the noise of a box is that of some hundred events on its outline
-        events, alone = np.full(len(tracks), 400), np.zeros(len(tracks), bool)
-        fleet.correct(tracks, place_seen, place_seen - half_seen, place_seen + half_seen, events, alone)
+        offset, wide = np.zeros((2, len(fleet), 2))
+        offset[tracks], wide[tracks] = place[seen] - fleet.place[tracks], half[seen] / 1.05
+        events = np.full(len(fleet), 400)  # the noise of a box is that of some hundred events on its outline
+        shares = Shares(events, events, events, offset, offset - wide, offset + wide)
+        fleet.correct(tracks, shares, np.zeros((len(fleet), len(fleet)), bool))
         fleet.keep(~fleet.expired)
         for k in np.setdiff1d(np.arange(len(found)), seen).tolist():
             fleet.add(place[k], half[k], self.frame)
-        ready = fleet.hits >= fleet.windows(self.config.confirm, 5)
+        ready = np.flatnonzero((fleet.id == 0) & (fleet.hits >= fleet.windows(self.config.confirm, 5)))
         return report(fleet, ready, self.frame, self.frame * self.dt_us if end_us is None else end_us)
 
     def _assign(self, place: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

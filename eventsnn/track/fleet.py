@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import fleet_kernels as kernels
 from . import kalman
+from .attribution import Shares
 from .config import TrackerConfig
 from .records import STATES, Row
 
@@ -45,6 +46,7 @@ class Fleet:
 
     def __init__(self, config: TrackerConfig, dt_ms: float) -> None:
         self.config, self.dt = config, dt_ms
+        self.thin = 0.3 * config.min_size  # [px]
         self._max_age = self.windows(config.max_age)
         known, rest = self.windows(config.known), self.windows(config.max_rest)
         self._durations = self._max_age, self.windows(config.tentative, 2), known, rest
@@ -141,7 +143,7 @@ class Fleet:
     @property
     def is_line(self) -> Array:
         """True for what is so thin that it may be an edge of something larger."""
-        result: Array = kernels.thin(self.half, 0.3 * self.config.min_size)
+        result: Array = kernels.thin(self.half, self.thin)
         return result
 
     @property
@@ -170,12 +172,13 @@ class Fleet:
         columns = self.state, self.covariance, self.half, self.seen, self.silent, self.lost
         kalman.move(*columns, sensor, self._max_age, (c.acceleration * self.dt**3, c.agility, c.max_age / self.dt))
 
-    def correct(self, which: Array, mean: Array, low: Array, high: Array, events: Array, crowded: Array) -> None:
-        """Correct the targets ``which [k]`` by where their events lie: columns ``[k, 2]`` in px, ``crowded [k]``."""
+    def correct(self, which: Array, shares: Shares, crowd: Array) -> None:
+        """Correct the targets ``which [k]`` by where their events lie."""
         if not len(which):
             return
         columns = self.state, self.covariance, self.half, self.silent, self.hits, self.lost, self.seen, self.pace
-        kalman.correct(*columns, which, mean, low, high, events, crowded, self._constants)
+        where = shares.mean, shares.low, shares.high
+        kalman.correct(*columns, which, *where, shares.clear, crowd, self._constants)
 
     def rows(self, frame: int, end_us: int) -> list[Row]:
         """What ``Tracks`` says of the targets in this window; those without a number keep it in ``past``."""

@@ -23,22 +23,32 @@ def crowd(state: Any, half: Any, number: Any, silent: Any) -> Any:
 
 
 @brief
+def _side(on: float, off: float) -> int:
+    return 0 if on + off <= 30 or min(on, off) >= 0.1 * (on + off) else 1 if on > off else -1
+
+
+@brief
 def one_sided(polarity: Any) -> Any:
     """``[n]``: 1 where nearly all events are ON, -1 where OFF, else 0; from ``polarity [n, 2]``, counts of both."""
     result = np.zeros(len(polarity), np.int64)
     for k in range(len(polarity)):
-        on, off = polarity[k]
-        if on + off > 30 and min(on, off) < 0.1 * (on + off):
-            result[k] = 1 if on > off else -1
+        result[k] = _side(polarity[k, 0], polarity[k, 1])
     return result
 
 
 @brief
-def fade(polarity: Any, fading: float, events: Any, on: Any) -> None:
-    """Let the counts ``polarity [n, 2]`` of ON and OFF events fade and add new ones, in place."""
-    for k in range(len(events)):
-        polarity[k, 0] = fading * polarity[k, 0] + on[k]
-        polarity[k, 1] = fading * polarity[k, 1] + (events[k] - on[k])
+def ready(number: Any, hits: Any, half: Any, polarity: Any, soon: int, late: int, thin: float, least: float) -> Any:
+    """The targets without a number that were seen often enough, and are large enough, to get one.
+
+    What may be an edge of something larger, one that is ``thin`` or gives events of one polarity, waits until ``late``.
+    """
+    found, n = np.empty(len(hits), np.int64), 0
+    for k in range(len(hits)):
+        edge = min(half[k, 0], half[k, 1]) < thin or _side(polarity[k, 0], polarity[k, 1]) != 0
+        if number[k] == 0 and hits[k] >= (late if edge else soon) and max(half[k, 0], half[k, 1]) > least:
+            found[n] = k
+            n += 1
+    return found[:n]
 
 
 @brief
@@ -120,14 +130,18 @@ def placed(which: Any, state: Any, mean: Any, low: Any, high: Any, clear: Any, c
 
 
 @brief
-def hits(events: Any, clear: Any, half: Any, silent: Any, least: int, density: float) -> Any:
+def heard(
+    polarity: Any, half: Any, silent: Any, events: Any, on: Any, clear: Any, fading: float, least: int, density: float
+) -> Any:
     """The targets that have enough events, also clear of others, to be corrected; the others fall ``silent``, in place.
 
-    ``density`` is the number of events per pixel where nothing moves.
+    ``density`` is the number of events per pixel where nothing moves. The counts ``polarity [n, 2]`` of ON and OFF
+    events fade and get the new ones, in place.
     """
-    found = np.empty(len(events), np.int64)
-    n = 0
+    found, n = np.empty(len(events), np.int64), 0
     for k in range(len(events)):
+        polarity[k, 0] = fading * polarity[k, 0] + on[k]
+        polarity[k, 1] = fading * polarity[k, 1] + (events[k] - on[k])
         chance = density * (4 * ((1.25 * half[k, 0] + 2) * (1.25 * half[k, 1] + 2)))
         if events[k] >= max(least, chance + 4 * np.sqrt(chance + 1)):
             if clear[k] >= least:

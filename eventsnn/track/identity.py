@@ -154,12 +154,12 @@ def earlier_self(young: int, fleet: Fleet, frame: int) -> int | None:
 
 
 def report(fleet: Fleet, ready: Array, frame: int, end_us: int) -> list[Row]:
-    """Rows of the targets with a number; those that are ``ready [n]`` get theirs, and bring their rows since birth.
+    """Rows of the targets with a number; the targets ``ready`` get theirs, and bring their rows since birth.
 
     A target that continues a lost one gets the number of that.
     """
     rows: list[Row] = []
-    for serial in fleet.serial[ready & (fleet.id == 0)].tolist():
+    for serial in fleet.serial[ready].tolist():
         k = int(np.flatnonzero(fleet.serial == serial)[0])
         earlier = earlier_self(k, fleet, frame)
         if earlier is None:

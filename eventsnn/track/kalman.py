@@ -139,40 +139,42 @@ def correct(
     low: Any,
     high: Any,
     events: Any,
-    crowded: Any,
+    crowd: Any,
     constants: Any,
 ) -> None:
     """Correct the targets ``which [k]`` of a fleet, place and size, by where their events lie, in place.
 
-    Columns ``[k, 2]`` in px; ``constants`` are noise, crowd_noise, manoeuvre, least and largest half, and the weights
-    with which a larger and a smaller size is taken over.
+    Columns ``[n, 2]`` in px from the predicted place, ``events [n]`` and ``crowd [n, n]``; ``constants`` are noise,
+    crowd_noise, manoeuvre, least and largest half, a turn, and the weights with which a larger and a smaller size is
+    taken over.
     """
     least_noise, crowd_noise, manoeuvre, least, largest, turn, up, down = constants
     centre, shown, wide = np.empty(2), np.empty(2), np.empty(2)
-    for i in range(len(which)):
-        k = which[i]
+    for k in which:
+        crowded = crowd[k].any()
         for axis in range(2):
             known, place = half[k, axis], state[k, axis]
-            wide[axis] = (high[i, axis] - low[i, axis]) / 2
+            first, last = place + low[k, axis], place + high[k, axis]
+            wide[axis] = (last - first) / 2
             # edges that show only in part say less about the centre: then the box moves no more than it takes to hold
             # them
-            shown[axis] = 0.0 if crowded[i] else min(max(wide[axis] / known, 0.0), 1.0) ** 2
-            fitting = max(min(place, low[i, axis] + known), high[i, axis] - known)
+            shown[axis] = 0.0 if crowded else min(max(wide[axis] / known, 0.0), 1.0) ** 2
+            fitting = max(min(place, first + known), last - known)
             # of two edges now the one, now the other gives more events: where they are counts, not the events' mean
-            mixed = 30 / (60 + events[i])
-            middle = mixed * mean[i, axis] + (1 - mixed) * (low[i, axis] + high[i, axis]) / 2
+            mixed = 30 / (60 + events[k])
+            middle = mixed * (place + mean[k, axis]) + (1 - mixed) * (first + last) / 2
             centre[axis] = shown[axis] * middle + (1 - shown[axis]) * fitting
-        noise = np.hypot(least_noise, 0.7 * max(half[k, 0], half[k, 1]) / np.sqrt(events[i]))
-        noise *= crowd_noise if crowded[i] else 1.0
+        noise = np.hypot(least_noise, 0.7 * max(half[k, 0], half[k, 1]) / np.sqrt(events[k]))
+        noise *= crowd_noise if crowded else 1.0
         surprise = _one_distance(state[k], covariance[k], centre[0], centre[1], noise**2) > manoeuvre
-        if silent[k] > 0 or (surprise and not crowded[i]):  # more doubt, for a sudden turn
+        if silent[k] > 0 or (surprise and not crowded):  # more doubt, for a sudden turn
             for axis in range(2):
                 covariance[k, axis, axis] += 4.0
                 covariance[k, axis + 2, axis + 2] += 4.0 * turn**2
                 covariance[k, axis, axis + 2] += 2.0 * turn
                 covariance[k, axis + 2, axis] += 2.0 * turn
         _one_update(state[k], covariance[k], centre[0], centre[1], noise**2)
-        if not crowded[i]:
+        if not crowded:
             for axis in range(2):
                 wider = min(max(wide[axis], least), largest) - half[k, axis]
                 half[k, axis] += wider * (up if wider > 0 else down * max(shown[axis], 0.5))

@@ -68,6 +68,7 @@ class Tracker:
         looks = self.fleet.windows(self.config.confirm / (EVERY * self.config.look_every), 3)
         self._mergers, self._parting = Mergers(), Parting(self.config.min_size / 4, looks)
         self._fading = math.exp(-self.dt_us / 1e3 / self.config.merge_after)
+        self._waits = tuple(self.fleet.windows(ms, 5) for ms in (self.config.confirm, 2 * self.config.merge_after))
         self._trail = self.fleet.windows(self.config.trail)
         self._trails: deque[tuple[int, Array]] = deque()  # when and where targets were
         self._unlooked: list[Events] = []
@@ -121,11 +122,10 @@ class Tracker:
         else:
             shares = self._attribution(events, end_us, *targets)
         fleet.events = shares.events
-        kernels.fade(fleet.polarity, self._fading, shares.events, shares.on)
-        least = config.least_events
-        which = kernels.hits(shares.events, shares.clear, fleet.half, fleet.silent, least, self._density)
-        offsets = shares.mean, shares.low, shares.high, shares.clear
-        fleet.correct(which, *kernels.placed(which, fleet.state, *offsets, crowd))
+        columns = fleet.polarity, fleet.half, fleet.silent
+        least = config.least_events, self._density
+        which = kernels.heard(*columns, shares.events, shares.on, shares.clear, self._fading, *least)
+        fleet.correct(which, shares, crowd)
 
     def _look(self, sight: Sight, end_us: int) -> None:
         """Compare the regions with the targets; one that no target explains becomes a target."""
@@ -174,9 +174,6 @@ class Tracker:
         return bool(kernels.share_in(region.low, region.high, self.sensor, np.concatenate(passed)) <= 0.5)
 
     def _report(self, end_us: int) -> list[Row]:
-        if self.fleet.id.all():  # all have their numbers
-            return self.fleet.rows(self.frame, end_us)
-        soon, late = (self.fleet.windows(ms, 5) for ms in (self.config.confirm, 2 * self.config.merge_after))
-        known_long = self.fleet.hits >= np.where(self.fleet.is_line | (self.fleet.one_sided != 0), late, soon)
-        return report(self.fleet, known_long & (self.fleet.size > 0.375 * self.config.min_size), self.frame, end_us)
-
+        fleet, bounds = self.fleet, (self.fleet.thin, 0.375 * self.config.min_size)
+        ready = kernels.ready(fleet.id, fleet.hits, fleet.half, fleet.polarity, *self._waits, *bounds)
+        return report(fleet, ready, self.frame, end_us) if len(ready) else fleet.rows(self.frame, end_us)

@@ -14,6 +14,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..scan.rehearsal import launch
+
 ROWS = 128  # patches a block
 
 
@@ -87,7 +89,7 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding
     constants, count, shape = _sizes(x, weight, stride, padding)
     out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     grid = (triton.cdiv(count, ROWS), triton.cdiv(shape[1], constants[-1]), 1)
-    convolve[grid](x, weight, weight if bias is None else bias, out, count, *constants, bias is not None, ROWS)
+    launch(convolve, grid, x, weight, weight if bias is None else bias, out, count, *constants, bias is not None, ROWS)
     return out
 
 
@@ -97,6 +99,6 @@ def weight_gradient(x: Tensor, grad: Tensor, weight: Tensor, stride: int, paddin
     parts = min(programs(x.device), triton.cdiv(count, ROWS))
     sums = torch.empty((parts, constants[8], shape[1]), dtype=torch.float32, device=x.device)
     grid = (parts, triton.cdiv(shape[1], constants[-1]), 1)
-    correlate[grid](x, grad, sums, count, *constants, ROWS)
+    launch(correlate, grid, x, grad, sums, count, *constants, ROWS)
     whole = sums.sum(0)
     return whole[: weight[0].numel()].t().reshape(weight.shape), whole[weight[0].numel()]

@@ -19,6 +19,7 @@ from .evaluate import accuracy, evaluate
 from .log import Log
 from .network import describe
 from .readout import loss
+from .rehearse import rehearse
 from .run import Run, learn
 from .trouble import diverged, too_large
 
@@ -39,7 +40,8 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
         raise ValueError(f"patience={recipe.patience} needs samples for validation: set validation above 0")
     if run.world > 1:
         run.replay = None  # processes meet in the middle of a step
-    steps = math.ceil(math.ceil(len(training) / run.world) / size)
+    share = math.ceil(len(training) / run.world)  # samples of this process
+    steps = math.ceil(share / size)
     run.total = steps * recipe.epochs
     done = min((run.epoch * steps + run.batch) * recipe.batch_size, recipe.epochs * len(training))
     if not run.rank:
@@ -47,6 +49,8 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
     log = Log(folder, run.step, recipe.epochs * len(training), done, tensorboard=tensorboard) if not run.rank else None
     said: set[tuple[str, str]] = set()
     clock = time.monotonic() - run.seconds
+    if run.device.type == "cuda":
+        rehearse(run, {size, share % size or size, len(validation) % size or size})
     try:
         while run.epoch < recipe.epochs and not _patience_is_over(run):
             begun, before = time.monotonic(), run.batch

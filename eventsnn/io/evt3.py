@@ -36,7 +36,6 @@ def decode(run: Pass) -> Iterator[None]:
 
 
 _BITS = np.array([[i for i in range(8) if n >> i & 1] + [0] * (8 - n.bit_count()) for n in range(256)], np.int16)
-_FAR = 1 << 32  # of TIME_HIGH: a gap of 200 days takes 4 MB, a stray time of 2^60 us would fill the disk
 _COUNT = np.array([n.bit_count() for n in range(256)], np.int64)
 
 
@@ -161,6 +160,9 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
                 )
             file.write(out[:made].tobytes())
             used += moved
+
+
+_FAR = 1 << 32  # of TIME_HIGH: a gap of 200 days takes 4 MB, a stray time of 2^60 us would fill the disk
 
 
 @compiled

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 
 from ..events import Events
+from . import order
 from .enduring import Enduring
 from .errors import CutShort, EventFormatError
 from .hdf5_layouts import Layout, layout
@@ -98,7 +99,8 @@ def opened_file(source: Source) -> Iterator[Any]:
 
 def start(source: Source) -> Header:
     with opened_file(source) as opened:
-        place, count, _, _ = layout(opened)
+        found = layout(opened)
+        place, count = found.place, found.events
         near = [opened, opened[place].parent, opened[place]]
         attributes = {key: value for each in near for key, value in each.attrs.items()}
         if isinstance(size := opened.get(f"{place}/calib/resolution"), h5py.Dataset) and size.shape == (2,):
@@ -106,19 +108,31 @@ def start(source: Source) -> Header:
         offset = int(opened["t_offset"][()]) if "t_offset" in opened else 0
         texts = {key: value for key, value in attributes.items() if isinstance(value, str | int | float | np.generic)}
         sensor = _sensor(attributes)
+        unit = _unit(found)
     metadata = {**texts, "events at": place, "origin": "top-left"}
-    return Header(sensor, metadata, 0, {"count": count, "offset": offset})
+    return Header(sensor, metadata, 0, {"count": count, "offset": offset, "unit": unit})
+
+
+def _unit(found: Layout) -> int | None:
+    """The power of ten that takes times with a point to us, where the first of them can be read."""
+    if found.time.kind != "f":
+        return None
+    try:
+        times = found.read(0, min(found.events, 256))["t"]
+    except _DAMAGE:
+        return None
+    return order.scale(times) if np.isfinite(times).all() else None
 
 
 def extent(source: Source, header: Header) -> tuple[int, int, int] | None:
     """Number of events, first and last time, if the file has an index of time, which only sorted events have."""
-    count, offset = header.layout["count"], header.layout["offset"]
+    count, offset, unit = (header.layout[key] for key in ("count", "offset", "unit"))
     with opened_file(source) as opened:
         found = layout(opened)
         if not count or _missing(source) or not any(name in opened for name in _SORTED):
             return None
         last = (count - 1) // found.piece * found.piece
-        ends = [whole(found.read(at, min(at + found.piece, count)), at)[0] for at in (0, last)]
+        ends = [whole(found.read(at, min(at + found.piece, count)), at, unit)[0] for at in (0, last)]
     return count, int(ends[0][0]) + offset, int(ends[1][-1]) + offset
 
 
@@ -134,7 +148,7 @@ def _sensor(attributes: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def decode(run: Pass) -> Iterator[None]:
-    count, offset, report = run.header.layout["count"], run.header.layout["offset"], run.report
+    (count, offset, unit), report = (run.header.layout[key] for key in ("count", "offset", "unit")), run.report
     if (missing := _missing(run.source)) and not run.skip:
         raise CutShort(f"the last {missing:,} bytes are missing: it was cut short", offset=run.source.size)
     with opened_file(run.source) as opened:
@@ -142,7 +156,7 @@ def decode(run: Pass) -> Iterator[None]:
         for at in range(run.mark.offset if run.mark else 0, count, found.piece):
             stop = min(at + found.piece, count)
             try:
-                t, x, y, p = _piece(found, at, stop)
+                t, x, y, p = _piece(found, at, stop, unit)
             except EventFormatError:
                 if not run.skip:
                     raise
@@ -154,9 +168,9 @@ def decode(run: Pass) -> Iterator[None]:
             yield
 
 
-def _piece(found: Layout, at: int, stop: int) -> tuple[Any, Any, Any, Any]:
+def _piece(found: Layout, at: int, stop: int, unit: int | None) -> tuple[Any, Any, Any, Any]:
     try:
-        return whole(found.read(at, stop), at)
+        return whole(found.read(at, stop), at, unit)
     except EventFormatError:
         raise
     except _DAMAGE as error:

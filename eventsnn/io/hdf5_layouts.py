@@ -5,7 +5,7 @@
     davis/left/events       rows x, y, t in seconds, p = -1 or 1                                        MVSEC
     CD/events               records x, y, p, t in chunks packed by a codec of its own                   Prophesee
 
-In any other file the first place that holds four columns of these names, such records, or rows of four is taken.
+Whole times are in us, times with decimals in seconds. In any other file the first place, from the top down, that holds four columns of these names, such records, or rows of four is taken.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ Read = Callable[[int, int], dict[str, Any]]
 
 
 class Layout(NamedTuple):
-    """The place of the events, their number, how many are read at a time, and a reader of columns between two."""
+    """The place of the events, their number, how many are read at a time, a reader of columns between two, the type
+    of the times.
+    """
 
     place: str
     events: int
     piece: int
     read: Read
+    time: np.dtype[Any]
 
 
 def layout(opened: Any) -> Layout:
@@ -52,15 +55,14 @@ def layout(opened: Any) -> Layout:
 
 def _everything(opened: Any) -> Iterator[tuple[str, Any]]:
     """All groups and datasets from the top down, each once, up to a bound."""
-    waiting: list[tuple[str, Any]] = [("", opened)]
+    waiting: list[tuple[str, Any]] = [("/", opened)]
     seen: set[Any] = set()
     while waiting and len(seen) < _MOST:
         place, item = waiting.pop(0)
         if item.id in seen:
             continue
         seen.add(item.id)
-        if place:
-            yield place, item
+        yield place, item
         if isinstance(item, h5py.Group):
             links = ((name, item.get(name)) for name in item if isinstance(item.get(name, getlink=True), h5py.HardLink))
             waiting += [(f"{place}/{name}".lstrip("/"), each) for name, each in links if each is not None]
@@ -71,19 +73,19 @@ def _at(place: str, item: Any, rows: str | None = None) -> Layout | None:
         sets = {column: item[name] for column, name in names.items()}
         if not all(isinstance(data, h5py.Dataset) for data in sets.values()):
             return None
-        return Layout(place, _checked(*sets.values()), _PIECE, partial(_group, sets))
+        return Layout(place, _checked(*sets.values()), _PIECE, partial(_group, sets), sets["t"].dtype)
     if not isinstance(item, h5py.Dataset):
         return None
     if item.ndim == 2 and item.shape[1] == 4 and item.dtype.kind in "iuf":
         count = _checked(item)
-        return Layout(place, count, _PIECE, partial(_rows, item, _order(item, rows)))
+        return Layout(place, count, _PIECE, partial(_rows, item, _order(item, rows)), item.dtype)
     names = find(item.dtype.names or ())
     if len(names) < 4:
         return None
-    count = _checked(item)
+    count, time = _checked(item), item.dtype[names["t"]]
     if _ECF in _filters(item):
-        return Layout(place, count, item.chunks[0], partial(_chunk, item))
-    return Layout(place, count, _PIECE, partial(_records, item, names))
+        return Layout(place, count, item.chunks[0], partial(_chunk, item), time)
+    return Layout(place, count, _PIECE, partial(_records, item, names), time)
 
 
 def _order(data: Any, rows: str | None) -> dict[str, int]:

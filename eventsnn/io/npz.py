@@ -82,9 +82,15 @@ def _arrays(source: Source) -> Iterator[dict[str, _Array]]:
                 return
             archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(source.file())))
             found: dict[str, _Array] = {}
+            refused: list[EventFormatError] = []  # pictures, say, beside the events
             for name in archive.namelist():
                 if name.endswith(".npy"):
-                    found |= _apart(name[:-4], partial(_member, stack, archive, name))
+                    try:
+                        found |= _apart(name[:-4], partial(_member, stack, archive, name))
+                    except EventFormatError as error:
+                        refused.append(error)
+            if refused and not found:
+                raise refused[0]
             yield found
         except EventFormatError:
             raise
@@ -127,8 +133,20 @@ def start(source: Source, columns: str | None = None, unit: str | None = None) -
     good = sensor is not None and 0 < sensor[0] < 32768 and 0 < sensor[1] < 32768
     size: Any = sensor if good else None
     shown = {column: path[-1] for column, path in used.items()}
-    layout = {"columns": used, "count": counts.pop(), "unit": None if unit is None else order.power(unit)}
+    power = _unit(source, used["t"]) if unit is None else order.power(unit)
+    layout = {"columns": used, "count": counts.pop(), "unit": power}
     return Header(size, {"columns": shown, "origin": "top-left"}, 0, layout)
+
+
+def _unit(source: Source, path: list[str]) -> int | None:
+    """The power of ten that takes times with a point to us, where the first of them can be read."""
+    try:
+        with _arrays(source) as arrays:
+            array = arrays[path[0]]
+            times = _picked({path[0]: array.take(min(256, array.count), short=True)}, path)
+    except EventFormatError:
+        return None
+    return order.scale(times) if times.dtype.kind == "f" and np.isfinite(times).all() else None
 
 
 def _ordered(arrays: dict[str, _Array], names: dict[str, list[str]], columns: str | None) -> dict[str, list[str]]:

@@ -34,11 +34,18 @@ def unit_name(power: int) -> str:
     return next(name for name, known in UNITS.items() if known == power)
 
 
+def scale(times: np.ndarray[Any, Any]) -> int:
+    """The power of ten that takes times to us, as the first of them tell: those with decimals are in seconds.
+
+    Whole ones are in us, though written as 5.0, unless they are all the same, as at the start of a simulation.
+    """
+    return 6 if len(times) and ((times % 1).any() or not np.ptp(times)) else 0
+
+
 def named(line: str) -> tuple[dict[str, int], int | None]:
     """Column numbers from a line of names, and the power of ten of the time unit if it is said."""
-    words = [
-        re.split(r"[\[\](_]", word.lower().strip('" )]')) for word in SPLIT.split(line.strip("#% \t\r").rstrip(",;"))
-    ]
+    line = re.sub(r"\s+(?=[\[(/])|(?<=/)\s+", "", line.strip("#% \t\r").rstrip(",;"))  # "t [us]", "t / us" are one
+    words = [re.split(r"[\[\](_/]", word.lower().strip('" )]')) for word in SPLIT.split(line)]
     order = {name: i for i, word in enumerate(words) for name, known in ALIASES.items() if word[0] in known}
     if set(order) != set("txyp"):
         return {}, None

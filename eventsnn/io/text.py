@@ -3,7 +3,7 @@
 The order is read from a line of names ("x,y,timestamp,polarity") or else from the numbers: the column with decimals, or
 the largest one that never falls, is the time, the column of 0 and 1 (-1 and 1, False and True) the polarity. A time
 with decimals is in seconds, a whole one in us, unless the names say otherwise ("t[ms]", "t_us"). Numbers are read
-exactly, without rounding through a float; times are rounded to whole us.
+exactly, without rounding through a float; times are rounded to whole us. A decimal comma is an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from .reading import Pass
 from .source import HEAD, Source
 
 _MARK = b"\xef\xbb\xbf"  # of UTF-8, which some programs write first
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _WORDS = {"true": "1", "false": "0"}  # polarity, as tables of booleans are written
+_COMMA = re.compile(r"\d,\d.*\d\s*[;\t ]\s*[-\d]|\d\s*[;\t ]\s*-?\d+,\d")  # beside what parts the numbers
 _SENSOR = re.compile(r"# sensor (\d{1,4})x(\d{1,4})")
 
 
@@ -43,6 +45,11 @@ def _lines(head: bytes, count: int) -> list[str]:
 
 def _fields(line: str) -> list[str]:
     return order.SPLIT.split(line.strip(" \t\r\n,;"))
+
+
+def _field(line: str, place: int) -> str:
+    """The text in that column, empty where the line is shorter."""
+    return "".join(_fields(line)[place : place + 1])
 
 
 def _numbers(line: str) -> list[float]:
@@ -70,8 +77,12 @@ def start(source: Source, columns: str | None = None, unit: str | None = None) -
     )
     if unit is not None:
         power = order.power(unit)
+    rows = texts[first : first + 256]
+    if comma := next((line for line in rows if _COMMA.search(line) and not line.startswith(("#", "%"))), None):
+        raise EventFormatError(f"numbers with a decimal comma, as in {comma.strip()!r}; write them with a point", offset=0)
     if power is None:
-        power = 6 if any("." in row[places["t"]] for row in fields if len(row) > places["t"]) else 0
+        times = [match[0] for line in rows if (match := _NUMBER.fullmatch(_field(line, places["t"])))]
+        power = order.scale(np.array(times, np.float64)) if any("." in time for time in times) else 0
     mark = len(_MARK) if source.head.startswith(_MARK) else 0
     offset = min(mark + sum(len(line) + 1 for line in texts[:first]), len(source.head))
     shown = "".join(sorted(places, key=places.__getitem__))

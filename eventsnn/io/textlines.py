@@ -12,7 +12,7 @@ from .drive import OUTSIDE
 _FEW, _NUMBER, _WHOLE = 2, 3, 4
 REASONS = {
     _FEW: "a line with too few numbers",
-    _NUMBER: "not a number",
+    _NUMBER: "not a number, or a time beyond 10^18 us",
     _WHOLE: "a coordinate that is not a whole number",
 }
 _HUGE = -(2**63)

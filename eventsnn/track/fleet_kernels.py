@@ -175,10 +175,19 @@ def owners(low: Any, high: Any, state: Any, half: Any, silent: Any, least: float
 
 
 @brief
-def widen(state: Any, half: Any, reach: Any, which: Any, low: Any, high: Any, largest: float) -> None:
-    """Let the targets ``which [k]`` reach as far as regions ``[k, 2]``, in place, unless that is over ``largest``."""
-    for i in range(len(which)):
-        k, size = which[i], 0.0
+def widen(state: Any, half: Any, reach: Any, owners: Any, low: Any, high: Any, largest: float) -> None:
+    """Let a target reach as far as the one region ``[m, 2]`` it owns, in place, unless that is over ``largest``.
+
+    Several regions of one target may be objects that part.
+    """
+    regions = np.zeros(len(state), np.int64)
+    for k in owners:
+        if k >= 0:
+            regions[k] += 1
+    for i in range(len(owners)):
+        k, size = owners[i], 0.0
+        if k < 0 or regions[k] > 1:
+            continue
         for axis in range(2):
             first = min(state[k, axis] - half[k, axis], low[i, axis])
             size = max(size, max(state[k, axis] + half[k, axis], high[i, axis]) - first)

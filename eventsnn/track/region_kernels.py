@@ -72,6 +72,23 @@ def smooth(cells: Any, mean: Any, taps: Any, factor: Any) -> Any:
 
 
 @compiled
+def outlines(z: Any, cells: Any, edge: float, least: float) -> tuple[Any, Any]:
+    """The regions of looks, one after the other, the strongest of each first; and how many there are up to each.
+
+    ``z`` and ``cells`` are ``[looks, H, W]``; rows ``[n, 6]`` as ``outline`` says.
+    """
+    found, ends = [np.empty((0, 6))], np.zeros(len(z) + 1, np.int64)
+    for look in range(len(z)):
+        found.append(outline(z[look], cells[look], edge, least))
+        ends[look + 1] = ends[look] + len(found[-1])
+    result = np.empty((ends[-1], 6))
+    for look in range(len(z)):
+        rows = found[look + 1]
+        result[ends[look] : ends[look + 1]] = rows[np.argsort(-rows[:, 5], kind="mergesort")]
+    return result, ends
+
+
+@compiled
 def outline(z: Any, cells: Any, edge: float, least: float) -> Any:
     """Connected regions of z above ``edge`` that reach ``least``: ``[n, 6]``, corners of the 5 % and 95 % quantiles of
     the map along x and y (x and y of the low one, of the high one), cells with events, largest z.

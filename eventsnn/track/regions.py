@@ -12,7 +12,6 @@ and a region is a connected set of cells with z above a bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,10 +50,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Sight:
-    """The leaky map at a look: events per cell where nothing moves, and regions, strongest first."""
+    """The leaky map at a look: events per cell where nothing moves, and regions ``[n, 6]``, strongest first: low corner
+    and high one [px], cells and z of each ``Region``.
+    """
 
     background: float
-    regions: Sequence[Region]
+    regions: NDArray[np.float64]
     events: Events
     """Some of the events since the last look."""
 
@@ -144,15 +145,15 @@ class RegionDetector:
     def find(self, least: float, edge: float = 6.0, mean: float | None = None) -> list[Region]:
         """Regions of z above ``edge`` that reach ``least`` somewhere, strongest first; ``mean`` of the background."""
         z = self.response(self.background() if mean is None else mean)
-        return self.outlined(z, self.map.cpu().numpy(), least, edge)
+        found, _ = self.outlined(z[None], self.map.cpu().numpy()[None], least, edge)
+        return [Region(row[:2], row[2:4], int(row[4]), float(row[5])) for row in found]
 
     def outlined(
         self, z: NDArray[np.float32], cells: NDArray[np.float32], least: float, edge: float = 6.0
-    ) -> list[Region]:
-        """The same from z ``[H, W]`` and the map ``cells``."""
-        found = kernels.outline(z, cells, edge, least)
-        corners = found[:, :4] * self.pool + (self.pool - 1) / 2
-        return [
-            Region(corners[k, :2], corners[k, 2:], int(found[k, 4]), float(found[k, 5]))
-            for k in np.argsort(-found[:, 5], kind="stable")
-        ]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The same from z and the map ``cells`` of several looks, both ``[looks, H, W]``, as rows for ``Sight``, one
+        look after the other, and how many there are up to each, from 0 on.
+        """
+        found, ends = kernels.outlines(z, cells, edge, least)
+        found[:, :4] = found[:, :4] * self.pool + (self.pool - 1) / 2
+        return found, ends

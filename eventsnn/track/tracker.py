@@ -22,7 +22,7 @@ from .fleet import Array, Fleet
 from .identity import Mergers, report
 from .parting import EVERY, Parting
 from .records import Row
-from .regions import Region, RegionDetector, Sight, thinned
+from .regions import RegionDetector, Sight, thinned
 
 if TYPE_CHECKING:
     from .gpu import Part, Watch
@@ -97,7 +97,8 @@ class Tracker:
         self.regions.add_events(recent)
         self._unlooked = []
         background = self.regions.background()
-        return Sight(background, self.regions.find(self.config.birth_z, mean=background), thinned(recent.numpy()))
+        seen = self.regions.response(background)[None], self.regions.map.numpy()[None]
+        return Sight(background, self.regions.outlined(*seen, self.config.birth_z)[0], thinned(recent.numpy()))
 
     def follow(self, events: Events | Part, end_us: int, sight: Sight | None) -> list[Row]:
         """Rows for the window that ends at ``end_us``, with what ``see`` gave for it."""
@@ -134,26 +135,14 @@ class Tracker:
         fleet.reach = fleet.gate
         while self._trails and self.frame - self._trails[0][0] >= self._trail:
             self._trails.popleft()
-        own: dict[int, list[Region]] = {}
-        low, high = (np.array([getattr(region, side) for region in found]) for side in ("low", "high"))
-        if found:
-            of = kernels.owners(low, high, fleet.state, fleet.half, fleet.silent, config.min_size)
-            for region, owner in zip(found, of.tolist(), strict=True):
-                if owner >= 0:
-                    own.setdefault(owner, []).append(region)
-                elif owner == -1 and self._is_object(region):
-                    fleet.add(region.centre, (region.high - region.low) / 2 * 1.05, self.frame)
-        self._widen({k: parts[0] for k, parts in own.items() if len(parts) == 1})  # several may be objects that part
+        low, high, cells = found[:, :2], found[:, 2:4], found[:, 4]
+        owners = kernels.owners(low, high, fleet.state, fleet.half, fleet.silent, config.min_size)
+        for i in np.flatnonzero(owners == -1).tolist():
+            if self._is_object(low[i], high[i], cells[i]):
+                fleet.add((low[i] + high[i]) / 2, (high[i] - low[i]) / 2 * 1.05, self.frame)
+        kernels.widen(fleet.state, fleet.half, fleet.reach, owners, low, high, config.max_size)
         self._part(sight.events, end_us)
         self._trails.append((self.frame, kernels.boxes(fleet.state, fleet.half, fleet.silent)))
-
-    def _widen(self, parts: dict[int, Region]) -> None:
-        """Let targets reach as far as the region in their box, for what is new of them."""
-        if not parts:
-            return
-        fleet, which = self.fleet, np.fromiter(parts, int)
-        low, high = (np.array([getattr(region, side) for region in parts.values()]) for side in ("low", "high"))
-        kernels.widen(fleet.state, fleet.half, fleet.reach, which, low, high, self.config.max_size)
 
     def _part(self, events: Events, end_us: int) -> None:
         """Make two targets of each that turns out to be two objects; the larger one keeps what is known."""
@@ -165,13 +154,13 @@ class Tracker:
             fleet.reach[k] = fleet.gate[k]
             fleet.add(smaller.mean(0), np.diff(smaller, axis=0)[0] / 2 * 1.05, self.frame)
 
-    def _is_object(self, region: Region) -> bool:
+    def _is_object(self, low: Array, high: Array, cells: int) -> bool:
         """True for a region of a fitting size that is not the trail of an object that passed lately."""
-        size = (region.high - region.low).max()
-        if region.cells < self.config.least_cells or not self.config.min_size / 3 <= size <= self.config.max_size:
+        size = (high - low).max()
+        if cells < self.config.least_cells or not self.config.min_size / 3 <= size <= self.config.max_size:
             return False
         passed = [boxes for _, boxes in self._trails] or [np.zeros((0, 4), np.int64)]
-        return bool(kernels.share_in(region.low, region.high, self.sensor, np.concatenate(passed)) <= 0.5)
+        return bool(kernels.share_in(low, high, self.sensor, np.concatenate(passed)) <= 0.5)
 
     def _report(self, end_us: int) -> list[Row]:
         fleet, bounds = self.fleet, (self.fleet.thin, 0.375 * self.config.min_size)

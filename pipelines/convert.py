@@ -33,6 +33,8 @@ class Config(Reading):
 
 def targets(config: Config) -> list[tuple[Path, Path]]:
     """Pairs (recording, file to write). Raises ValueError if two would be one file, or a recording be written over."""
+    if str(config.out) == "-":
+        raise ValueError("results are not written to standard output, as they appear when complete: name a file")
     if not config.recordings:
         raise ValueError("name at least one recording to convert")
     if config.out.is_dir():
@@ -61,13 +63,16 @@ def run(config: Config) -> list[Path]:
     for path, target in pairs:
         with config.opened(path) as recording, tqdm(unit=" events", unit_scale=True, disable=None) as progress:
             counts: list[int] = []
-            parts = _counted(config.part(recording), counts, progress)
+            parts = _counted(config.part(recording), recording.sensor, counts, progress)
             eventsnn.io.write(target, parts, format=config.format, compression=config.compression)
         print(f"{path} ({recording.format}) -> {target}: {sum(counts):,} events")
     return [target for _, target in pairs]
 
 
-def _counted(chunks: Iterable[Events], counts: list[int], progress: tqdm) -> Iterator[Events]:
+def _counted(
+    chunks: Iterable[Events], sensor: tuple[int, int] | None, counts: list[int], progress: tqdm
+) -> Iterator[Events]:
+    yield Events.empty(sensor)  # a recording without events has a sensor too
     for chunk in chunks:
         yield chunk
         counts.append(len(chunk))

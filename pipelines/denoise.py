@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -119,8 +120,11 @@ def run(config: Config) -> Path:
         raise ValueError(f"name at least one filter of {', '.join(_MADE)}")
     [(path, target)] = convert.targets(convert.Config((config.recording,), config.out, config.format))
     with config.opened(path) as recording, tqdm(unit=" events", unit_scale=True, disable=None) as progress:
-        clean = Cleaner(survey(config.part(recording), recording.sensor), config)
-        eventsnn.io.write(target, _cleaned(config.part(recording), clean, progress), format=config.format)
+        facts = survey(config.part(recording), recording.sensor)
+        clean = Cleaner(facts, config)
+        nothing = Events.empty(facts.sensor if facts.events else recording.sensor)  # which has a sensor too
+        parts = chain([nothing], _cleaned(config.part(recording), clean, progress))
+        eventsnn.io.write(target, parts, format=config.format)
     kept = clean.left[-1]
     print(f"{path} ({recording.format}) -> {target}: {kept:,} of {clean.left[0]:,} events")
     for line in clean.report():

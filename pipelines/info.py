@@ -121,13 +121,14 @@ def run(config: Config) -> Survey:
         facts = survey(config.part(recording), recording.sensor)
     width, height = facts.sensor
     on = f"{facts.on / facts.events:.1%} ON" if facts.events else "no events"
+    inferred = " (not in the file; inferred from the events)" if facts.inferred else ""
     hot = facts.hot_pixels()
     longest = show_duration(facts.largest_gap)
     shown = ", ".join(f"({x}, {y}): {n:,}" for x, y, n in hot[:5]) + (", ..." if len(hot) > 5 else "")
     lines = {
         "file": str(config.recording),
         "format": recording.format,
-        "sensor": f"{width}x{height}" + (" (not in the file; inferred from the events)" if facts.inferred else ""),
+        "sensor": f"{width}x{height}{inferred}" if facts.events or not facts.inferred else "not in the file",
         "events": f"{facts.events:,}",
         "duration": f"{show_duration(facts.duration)} (from {facts.first} to {facts.last} us)",
         "rate": show_rate(facts.rate),

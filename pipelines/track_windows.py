@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from eventsnn.track.learned import LearnedTracker
 from eventsnn.track.regions import Sight
 
 from .ahead import batches_ahead, has_spare_core, read_ahead
+
+if TYPE_CHECKING:
+    from eventsnn.track.gpu import Begun, Watch
 
 _AHEAD = 4  # windows that wait for the next step
 _BATCH = 32  # windows that a GPU is given at once, at most
@@ -43,7 +46,9 @@ def seen(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: 
     """
     cut = _cut(chunks, tracker, start_us)
     if isinstance(tracker, Tracker) and tracker.device.type == "cuda":
-        yield from chain.from_iterable(read_ahead(_watched(batches_ahead(cut, _BATCH), tracker)))
+        watch = tracker.watch(tau=2 * tracker.dt_us)
+        begun = read_ahead(_begun(batches_ahead(cut, _BATCH), watch))
+        yield from chain.from_iterable(read_ahead(_finished(begun, watch)))
         return
     clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us, late="hold")
 
@@ -70,14 +75,23 @@ def _after(step: Callable[[Window], None], items: Iterable[Window]) -> Iterator[
         yield window
 
 
-def _watched(batches: Iterable[list[Window]], tracker: Tracker) -> Iterator[list[Window]]:
-    watch = tracker.watch(tau=2 * tracker.dt_us)
+def _begun(batches: Iterable[list[Window]], watch: Watch) -> Iterator[tuple[list[Window], Begun]]:
     for batch in batches:
         since = time.perf_counter()
-        found = watch([window.events for window in batch])
+        begun = watch.begin([window.events for window in batch])
         spent = time.perf_counter() - since
-        for window, (part, sight) in zip(batch, found, strict=True):
-            window.clean, window.sight, window.spent = part, sight, spent
+        for window in batch:
+            window.spent = spent
+        yield batch, begun
+
+
+def _finished(begun: Iterable[tuple[list[Window], Begun]], watch: Watch) -> Iterator[list[Window]]:
+    for batch, looked_at in begun:
+        since = time.perf_counter()
+        found = watch.finish(looked_at)
+        spent = time.perf_counter() - since
+        for window, (window.clean, window.sight) in zip(batch, found, strict=True):
+            window.spent += spent
         yield batch
 
 

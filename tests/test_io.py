@@ -515,12 +515,25 @@ def test_sensor_from_the_header(key, sensor):
         (b"100 3 4 true\n2500 5 6 false", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
         (b"1\t3\t400\t1\n2\t3\t400\t-1\n", [(1, 3, 400, 1), (2, 3, 400, 0)]),
         (b"5000 3 4 1\n5000 5 6 0\n", [(5000, 3, 4, 1), (5000, 5, 6, 0)]),
+        (b"x [px],y [px],t [ms],p\n3,4,100,1\n5,6,250,0\n", [(100_000, 3, 4, 1), (250_000, 5, 6, 0)]),
+        (b'"timestamp (us)","x","y","p"\n100,3,4,1\n250,5,6,0\n', [(100, 3, 4, 1), (250, 5, 6, 0)]),
+        (b"t / ns; x; y; p\n1000;3;4;1\n2000;5;6;0\n", [(1, 3, 4, 1), (2, 5, 6, 0)]),
+        (b"t,x,y,p,label\n0.001,3,4,1,up\n0.002,5,6,0,up\n", [(1000, 3, 4, 1), (2000, 5, 6, 0)]),
+        (b"1.00e+02 3.00e+00 4.00e+00 1.00e+00\n2.50e+03 5.0 6.0 0.0\n", [(100, 3, 4, 1), (2500, 5, 6, 0)]),
+        (b"5.0 3 4 1\n5.0 5 6 0\n", [(5_000_000, 3, 4, 1), (5_000_000, 5, 6, 0)]),
     ],
 )
 def test_text_columns_and_units_are_recognised(text, expected):
     recording = eventsnn.io.open(text)
     assert recording.format == ("CSV" if b"," in text else "text")
     assert rows(recording.read()) == expected
+
+
+@pytest.mark.parametrize("line", [b"10,5;2;3;1", b"10,5\t2\t3\t1", b"2 3 1 10,5"])
+def test_a_decimal_comma_is_told_and_not_read_as_two_numbers(line):
+    for head in (b"", b"t;x;y;p\n"):
+        with pytest.raises(EventFormatError, match="decimal comma"):
+            eventsnn.io.read(head + line + b"\n")
 
 
 def test_text_with_words_for_numbers():
@@ -581,6 +594,8 @@ NUMPY = [
     saved(np.save, np.asfortranarray(TABLE)),
     saved(np.savez_compressed, np.asfortranarray(TABLE[:, [1, 2, 3, 0]])),
     saved(np.savez, events=TABLE * [1e-6, 1, 1, 1]),
+    saved(np.save, TABLE.astype(np.float32)),
+    saved(np.savez, t=TABLE[:, 0] * 1.0, x=TABLE[:, 1], y=TABLE[:, 2], p=TABLE[:, 3], image=np.zeros((2, 2, 2))),
 ]
 
 
@@ -1206,6 +1221,8 @@ def test_writing_says_what_it_cannot_do(tmp_path):
     for name, reason in (("a.raw", "no step back"), ("a.es", "needs the sensor"), ("a.bin", "sort first")):
         with pytest.raises(ValueError, match=reason):
             eventsnn.io.write(tmp_path / name, Events([2**24, 0], [2, 2], [3, 3], [1, 1]))
+    with pytest.raises(ValueError, match="no gap of over 200 days"):  # it would fill the disk
+        eventsnn.io.write(tmp_path / "a.raw", Events([0, 2**60], [2, 2], [3, 3], [1, 1]))
     for wrong in ([1, 2], "abc"):
         with pytest.raises(TypeError, match="takes Events or a stream of them"):
             eventsnn.io.write(tmp_path / "a.raw", wrong)
@@ -1399,6 +1416,9 @@ def test_hdf5_packed_by_blosc_or_zstd(monkeypatch):
         {"camera/0/t": T, "camera/0/x": X, "camera/0/y": Y, "camera/0/p": P},
         {"a/b": RECORDS},
         {"evs": np.stack([T, X, Y, P], 1)},
+        {"evs": np.stack([T, X, Y, P], 1) * 1.0},
+        {"t": T, "x": X, "y": Y, "p": P},
+        {"t": T * 1e-6, "x": X, "y": Y, "p": P},
     ],
 )
 def test_events_are_found_where_no_known_layout_has_them(items):
@@ -1696,6 +1716,16 @@ def fuzz_seeds():
                 streams.add(stream)
             at += 8 + size
         yield "AEDAT4", b"".join(parts)
+
+
+def test_a_file_does_not_take_the_place_of_a_pipe_or_a_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "out.csv").symlink_to("/proc/self/fd/1")
+    for name in ("pipe.csv", "out.csv"):
+        with pytest.raises(ValueError, match=rf"{name} is a device or a pipe"):
+            eventsnn.io.write(tmp_path / name, Events([1], [2], [3], [1]))
+    assert (tmp_path / "pipe.csv").is_fifo()
+    assert (tmp_path / "out.csv").is_symlink()
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".raw", ".csv", ".aedat4"])

@@ -155,8 +155,8 @@ def write(file: BinaryIO, parts: Iterable[Events], sensor: tuple[int, int] | Non
             moved, made = _encode(t[used:], x[used:], y[used:], p[used:], width, state, out)
             if moved < 0:
                 raise ValueError(
-                    "EVT3 holds no step back of over 8 s, or over its start or a roll-over, and no gap of over 200 days; "
-                    "sort or cut the events"
+                    "EVT3 holds no step back of over 8 s, or over its start or a roll-over, and no gap of over "
+                    "200 days; sort or cut the events"
                 )
             file.write(out[:made].tobytes())
             used += moved

@@ -5,7 +5,8 @@
     davis/left/events       rows x, y, t in seconds, p = -1 or 1                                        MVSEC
     CD/events               records x, y, p, t in chunks packed by a codec of its own                   Prophesee
 
-Whole times are in us, times with decimals in seconds. In any other file the first place, from the top down, that holds four columns of these names, such records, or rows of four is taken.
+Whole times are in us, times with decimals in seconds. In any other file the first place, from the top down, that holds
+four columns of these names, such records, or rows of four is taken.
 """
 
 from __future__ import annotations

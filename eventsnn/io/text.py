@@ -78,8 +78,8 @@ def start(source: Source, columns: str | None = None, unit: str | None = None) -
     if unit is not None:
         power = order.power(unit)
     rows = texts[first : first + 256]
-    if comma := next((line for line in rows if _COMMA.search(line) and not line.startswith(("#", "%"))), None):
-        raise EventFormatError(f"numbers with a decimal comma, as in {comma.strip()!r}; write them with a point", offset=0)
+    if comma := next((line.strip() for line in rows if _COMMA.search(line) and not line.startswith(("#", "%"))), None):
+        raise EventFormatError(f"numbers with a decimal comma, as in {comma!r}; write them with a point", offset=0)
     if power is None:
         times = [match[0] for line in rows if (match := _NUMBER.fullmatch(_field(line, places["t"])))]
         power = order.scale(np.array(times, np.float64)) if any("." in time for time in times) else 0

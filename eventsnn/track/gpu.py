@@ -6,7 +6,7 @@ What is sequential stays on the CPU: regions are outlined there, targets predict
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -40,6 +40,18 @@ class Part:
         return self.last - self.first
 
 
+@dataclass(frozen=True)
+class Begun:
+    """Windows that the device looks at: their events here and there, and what comes back once it is ``done``."""
+
+    events: Events
+    ends: Array
+    looked: Array
+    columns: tuple[torch.Tensor, ...]
+    fetched: list[torch.Tensor]
+    done: torch.cuda.Event
+
+
 class Watch:
     """``watch(windows) -> [(events on the device, what is seen, or None where it is not looked)]``.
 
@@ -66,40 +78,57 @@ class Watch:
         torch.cuda.synchronize(device)
 
     def __call__(self, windows: Sequence[Events]) -> list[tuple[Part, Sight | None]]:
-        events = Events.concatenate([window.numpy() for window in windows])
+        return self.finish(self.begin(windows))
+
+    def begin(self, windows: Sequence[Events]) -> Begun:
+        """Have the next windows looked at, without waiting for the device."""
+        ends = np.cumsum([0, *(len(window) for window in windows)])
         filled = [window for window in windows if len(window)]
         ordered = all(window.is_sorted for window in filled)  # what slices know of their chunk
         ordered = ordered and all(a.t[-1] <= b.t[0] for a, b in pairwise(filled))
-        ends = np.cumsum([len(window) for window in windows])
-        looked = [(self._windows + k + 1) % self.every == 0 for k in range(len(windows))]
+        looked = (self._windows + 1 + np.arange(len(windows))) % self.every == 0
         self._windows += len(windows)
         with torch.cuda.stream(self._stream):
-            columns = self._judged(events, ends[looked], ordered)
-            keep = _fetched(columns[-1]).numpy()
-            sights = iter(self._looked(sum(looked), lambda: self._recent(events, keep, ends[looked])))
-        firsts = [0, *ends[:-1].tolist()]
-        pointers = tuple(column.data_ptr() for column in columns)
+            events, columns = self._uploaded([window.numpy() for window in windows], ends[1:][looked])
+            keep = self._judged(events, columns, int(looked.sum()), ordered)
+            fetched = [_fetched(part) for part in (keep, *self._seen_in(int(looked.sum())))]
+            done = torch.cuda.Event()
+            done.record(self._stream)
+        return Begun(events, ends, looked, (*columns, keep), fetched, done)
+
+    def finish(self, begun: Begun) -> list[tuple[Part, Sight | None]]:
+        """What is seen in the windows, those of one ``begin`` after those of the one before."""
+        begun.done.synchronize()
+        keep, told, z, maps = (part.numpy() for part in begun.fetched)
+        if told[-1]:
+            raise ValueError("events lie outside the {}x{} sensor; crop them first".format(*self.regions.sensor))
+        recent = self._recent(begun.events, keep.view(bool), begun.ends[1:][begun.looked])
+        found, ends = self.regions.outlined(z, maps, self.birth_z)
+        sights = (
+            Sight(mean, found[low:high], events)
+            for mean, (low, high), events in zip(told[:-1].tolist(), pairwise(ends.tolist()), recent, strict=True)
+        )
+        pointers = tuple(column.data_ptr() for column in begun.columns)
         return [
-            (Part(columns, pointers, first, last), next(sights) if look else None)
-            for first, last, look in zip(firsts, ends.tolist(), looked, strict=True)
+            (Part(begun.columns, pointers, first, last), next(sights) if look else None)
+            for (first, last), look in zip(pairwise(begun.ends.tolist()), begun.looked.tolist(), strict=True)
         ]
 
-    def _judged(self, events: Events, edges: Array, ordered: bool) -> tuple[torch.Tensor, ...]:
-        """The events on the device with what is kept of them, which is counted for each look."""
-        regions, n, looks = self.regions, len(events), len(edges)
+    def _judged(self, events: Events, columns: tuple[torch.Tensor, ...], looks: int, ordered: bool) -> torch.Tensor:
+        """Which events are kept; those are counted for each look."""
+        regions, n = self.regions, len(events)
         width, height = regions.sensor
-        t, x, y, p = self._uploaded(events, edges)
+        t, x, y, _ = columns
         clock = t
+        keep = torch.empty(n, dtype=torch.int8, device=self.device)
+        self._begin(looks)
         if n:
             held = events.t
             if not (ordered and held[0] >= self._clock):
                 held = np.maximum.accumulate(np.maximum(held, self._clock))
                 clock = torch.from_numpy(held).to(self.device)
             self._clock = int(held[-1])
-        pixel = torch.empty(n, dtype=torch.int32, device=self.device)
-        keep = torch.empty(n, dtype=torch.int8, device=self.device)
-        self._begin(looks)
-        if n:
+            pixel = torch.empty(n, dtype=torch.int32, device=self.device)
             grid = (triton.cdiv(n, _BLOCK),)
             kernels.locate[grid](x, y, pixel, self._fault, n, width, height, _BLOCK)
             order = pixel
@@ -114,26 +143,29 @@ class Watch:
             )  # fmt: skip
             if self.tau is not None:
                 kernels.remember[grid](clock, order, pixel, self._latest, n, _BLOCK)
-        return t, x, y, p, keep
+        return keep
 
-    def _uploaded(self, events: Events, edges: Array) -> list[torch.Tensor]:
-        """The columns, and the ``edges``, in one transfer."""
-        x, y, p = (column.view(kind) for column, kind in zip(events.columns[1:], ("i2", "i2", "u1"), strict=True))
-        columns = edges.astype(np.int64), events.t, x, y, p
-        sizes = [-(-column.nbytes // 16) * 16 for column in columns]
-        staged = torch.empty(sum(sizes) + 16, dtype=torch.uint8, pin_memory=True)
-        into, at = staged.numpy(), 0
-        for column, size in zip(columns, sizes, strict=True):
-            into[at : at + column.nbytes] = np.ascontiguousarray(column).view(np.uint8)
-            at += size
-        self._staged = staged  # until the copy has ended
-        there, at, result = staged.to(self.device, non_blocking=True), 0, []
-        for column, size in zip(columns, sizes, strict=True):
-            kind = getattr(torch, str(column.dtype))
-            result.append(there[at : at + column.nbytes].view(kind))
-            at += size
-        self._edges = result[0]
-        return result[1:]
+    def _uploaded(self, windows: list[Events], edges: Array) -> tuple[Events, tuple[torch.Tensor, ...]]:
+        """The events of all windows, and their columns on the device; with the ``edges``, in one transfer."""
+        parts = [[edges.astype(np.int64)], *([window.columns[k] for window in windows] for k in range(4))]
+        kinds = [np.dtype(kind) for kind in ("i8", "i8", "i2", "i2", "u1")]
+        lengths = [sum(map(len, part)) for part in parts]
+        starts = np.cumsum([0, *(-(-n * kind.itemsize // 16) * 16 for n, kind in zip(lengths, kinds, strict=True))])
+        staged = torch.empty(int(starts[-1]) + 16, dtype=torch.uint8, pin_memory=True)
+        places = [
+            slice(start, start + n * kind.itemsize)
+            for start, n, kind in zip(starts.tolist(), lengths, kinds, strict=False)
+        ]
+        here = [staged.numpy()[place].view(kind) for place, kind in zip(places, kinds, strict=True)]
+        for part, into in zip(parts, here, strict=True):
+            np.concatenate([column.view(into.dtype) for column in part], out=into)
+        there = staged.to(self.device, non_blocking=True)
+        self._edges, *columns = (
+            there[place].view(getattr(torch, str(kind))) for place, kind in zip(places, kinds, strict=True)
+        )
+        t, x, y, p = here[1:]
+        events = Events(t, x.view(windows[0].x.dtype), y.view(windows[0].y.dtype), p, sensor=self.regions.sensor)
+        return events, tuple(columns)
 
     def _begin(self, looks: int) -> None:
         """Room for the counts of so many looks and of one to come, the first with what is counted already."""
@@ -149,43 +181,38 @@ class Watch:
         """Some of what is kept of the events since the last look, for each look."""
         kept = np.flatnonzero(keep)
         borders = [0, *np.searchsorted(kept, edges).tolist(), len(kept)]
-        parts = [kept[low:high] for low, high in pairwise(borders)]
-        rest, found = events[parts.pop()], []
+        *parts, rest = (kept[low:high] for low, high in pairwise(borders))
+        found = []
         if parts and len(self._unlooked):
             found = [thinned(Events.concatenate([self._unlooked, events[parts.pop(0)]]))]
             self._unlooked = self._unlooked[:0]
-        self._unlooked = Events.concatenate([self._unlooked, rest])
-        return found + [events[thinned(part)] for part in parts]
+        if len(rest):
+            self._unlooked = Events.concatenate([self._unlooked, events[rest]])
+        parts = [thinned(part) for part in parts]
+        some = events[np.concatenate([rest[:0], *parts])]
+        ends = np.cumsum([0, *map(len, parts)]).tolist()
+        return found + [some[low:high] for low, high in pairwise(ends)]
 
-    def _looked(self, looks: int, recent: Callable[[], list[Events]]) -> list[Sight]:
+    def _seen_in(self, looks: int) -> list[torch.Tensor]:
+        """Of each look the mean of the background, and a fault; z; and the map."""
         regions, cells, device = self.regions, len(self._map), self.device
-        if not looks:
-            self._stream.synchronize()
-            recent()
-            return []
         maps = torch.empty(looks, cells, device=device)
-        grid = (triton.cdiv(cells, _BLOCK),)
-        kernels.fade[grid](self._map, self._counts, maps, self._decay, looks, cells, _BLOCK, **_UNFUSED)
-        self._seen, self._counts = self._seen[looks:], self._counts[looks:]
-        mean = self._background(maps)
-        variance = (mean / (1 + regions.decay)).clamp(min=LEAST_VARIANCE)
-        factor = (4 * math.pi * regions.scale / variance).sqrt().float()
         z, half = torch.empty_like(maps), torch.empty_like(maps)
-        size = regions.height, regions.width, len(self._taps) // 2
-        low = mean.float()
-        several = (grid[0], looks)
-        kernels.smooth[several](maps, half, self._taps, low, factor, *size, regions.width, True, _BLOCK, **_UNFUSED)
-        kernels.smooth[several](half, z, self._taps, low, factor, *size, 1, False, _BLOCK, **_UNFUSED)
-        told, z, maps = (_fetched(part) for part in (torch.cat([mean, self._fault.double()]), z, maps))
-        self._stream.synchronize()
-        *means, fault = told.tolist()
-        if fault:
-            raise ValueError("events lie outside the {}x{} sensor; crop them first".format(*regions.sensor))
-        shape = regions.height, regions.width
-        return [
-            Sight(mean, regions.outlined(z[k].view(shape).numpy(), maps[k].view(shape).numpy(), self.birth_z), events)
-            for k, (mean, events) in enumerate(zip(means, recent(), strict=True))
-        ]
+        mean = torch.empty(looks, dtype=torch.float64, device=device)
+        if looks:
+            grid = (triton.cdiv(cells, _BLOCK),)
+            kernels.fade[grid](self._map, self._counts, maps, self._decay, looks, cells, _BLOCK, **_UNFUSED)
+            self._seen, self._counts = self._seen[looks:], self._counts[looks:]
+            mean = self._background(maps)
+            variance = (mean / (1 + regions.decay)).clamp(min=LEAST_VARIANCE)
+            factor = (4 * math.pi * regions.scale / variance).sqrt().float()
+            size = regions.height, regions.width, len(self._taps) // 2
+            low = mean.float()
+            several = (grid[0], looks)
+            kernels.smooth[several](maps, half, self._taps, low, factor, *size, regions.width, True, _BLOCK, **_UNFUSED)
+            kernels.smooth[several](half, z, self._taps, low, factor, *size, 1, False, _BLOCK, **_UNFUSED)
+        shape = looks, regions.height, regions.width
+        return [torch.cat([mean, self._fault.double()]), z.view(shape), maps.view(shape)]
 
     def _background(self, maps: torch.Tensor) -> torch.Tensor:
         side = min(SIDE, self.regions.height, self.regions.width)

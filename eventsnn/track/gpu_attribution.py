@@ -24,7 +24,7 @@ class Attribution:
 
     def __init__(self, dt_us: int, device: torch.device) -> None:
         self._dt = torch.tensor(float(dt_us), dtype=torch.float64, device=device)
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device, priority=-1)  # before what is done for windows to come
         here = self._stream.device.index == torch.cuda.current_device()
         self._at: AbstractContextManager[None] = nullcontext() if here else torch.cuda.device(device)
         with torch.cuda.stream(self._stream):
@@ -51,9 +51,7 @@ class Attribution:
         with self._at:
             self._graph.replay()
             torch.cuda.current_stream().synchronize()
-        found = self._found[:n]
-        number, on, clear = found[:, 0].copy(), found[:, 1].copy(), found[:, 2].copy()
-        return shares(number, on, clear, found[:, 3:5] * 2.0**-32, found[:, 5:].reshape(n, 2, BINS), reach, crowd)
+        return shares(*told(self._found[:n]), reach, crowd)
 
     def _prepare(self, room: int) -> None:
         """Record what is done for up to so many targets: they go up, a launch, what it found comes back."""
@@ -77,6 +75,20 @@ class Attribution:
         self._graph.capture_end()
         self._kept = there, result, staged, found
         self._staged, self._found = staged.numpy(), found.numpy()
+
+
+@brief
+def told(found: Any) -> Any:
+    """What ``gpu_kernels.assign`` found: events, ON and clear ones ``[n]``, their offsets ``[n, 2]``, histograms."""
+    n = len(found)
+    events, on, clear = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    total, counts = np.empty((n, 2)), np.empty((n, 2, BINS), np.int64)
+    for k in range(n):
+        events[k], on[k], clear[k] = found[k, 0], found[k, 1], found[k, 2]
+        for axis in range(2):
+            total[k, axis] = found[k, 3 + axis] * 2.0**-32
+            counts[k, axis] = found[k, 5 + axis * BINS : 5 + (axis + 1) * BINS]
+    return events, on, clear, total, counts
 
 
 @brief

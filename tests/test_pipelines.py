@@ -216,6 +216,8 @@ def test_convert_keeps_every_event(disc, tmp_path, capsys):
         ("good.raw -o new.xyz", "the name does not tell the format"),
         ("good.raw -o new.raw --format AEDAT2", "AEDAT2 cannot be written"),
         ("cut.raw -o new.dat", "it was cut short"),
+        ("good.raw -o /dev/null --format CSV", "is a device or a pipe"),
+        ("good.raw -o - --format CSV", "not written to standard output"),
     ],
 )
 def test_what_cannot_be_converted_leaves_nothing(bad, monkeypatch, capsys, words, message):
@@ -224,6 +226,44 @@ def test_what_cannot_be_converted_leaves_nothing(bad, monkeypatch, capsys, words
     assert main(["convert", *words.split()]) == 2
     assert message in capsys.readouterr().err
     assert sorted(os.listdir()) == before
+
+
+def test_a_recording_without_events_keeps_its_sensor(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    eventsnn.write("a.h5", eventsnn.Events.empty((12, 8)))
+    assert main(["convert", "a.h5", "-o", "b.raw"]) == 0
+    assert main(["denoise", "b.raw", "-o", "c.es"]) == 0
+    assert eventsnn.read("c.es") == eventsnn.Events.empty((12, 8))
+    Path("d.csv").write_text("t,x,y,p\n")
+    assert main(["denoise", "d.csv", "-o", "e.h5"]) == 0
+    assert eventsnn.read("e.h5").sensor is None
+    capsys.readouterr()
+    assert main(["info", "e.h5"]) == 0
+    assert "sensor       not in the file\n" in capsys.readouterr().out
+
+
+def test_a_package_that_is_not_there_is_told_in_one_line(disc, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    assert main(["convert", str(disc), "-o", str(tmp_path / "a.h5"), "--compression", "zstd"]) == 2
+    assert (
+        capsys.readouterr().err == "eventsnn: zstd in HDF5 files needs the package hdf5plugin: pip install hdf5plugin\n"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.pt"])
+def test_a_full_disk_is_named(disc, tmp_path, name):
+    """A limit on the size of files stands for the disk."""
+    code = """
+import resource, sys
+from eventsnn.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+raise SystemExit(main(["frames", *sys.argv[1:]]))
+"""
+    out = str(tmp_path / name)
+    done = subprocess.run([sys.executable, "-c", code, str(disc), "-o", out], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f"eventsnn: {out}: File too large\n")
+    assert os.listdir(tmp_path) == []
 
 
 def test_demo_follows_every_object_with_one_id(tmp_path, monkeypatch, capsys):
@@ -317,13 +357,17 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(bad, monkeypatch, capsys,
         ("denoise good.raw -o out.raw --filters", "name at least one filter"),
         ("denoise good.raw -o good.raw", "would be written over"),
         ("denoise good.raw -o out.xyz", "the name does not tell the format"),
+        ("frames good.raw -o folder", "folder: Is a directory"),
+        ("render good.raw -o folder", "folder: Is a directory"),
     ],
 )
 def test_bad_settings(bad, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(bad)
     before = sorted(os.listdir())
     assert main(arguments.split()) == 2
-    assert message in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert message in told
+    assert ".part" not in told  # where it is written to before it is complete
     assert sorted(os.listdir()) == before
 
 

@@ -140,7 +140,9 @@ class Source:
             yield Reader(self._file, offset, start=self._start)
         else:
             if self._spent or offset > len(self.head):
-                raise EventFormatError("a pipe can be read only once, from its start; save it to a file", path=self.name)
+                raise EventFormatError(
+                    "a pipe can be read only once, from its start; save it to a file", path=self.name
+                )
             self._spent = True
             yield Reader(self._file, offset, self.head[offset:])
 

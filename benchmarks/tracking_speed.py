@@ -23,7 +23,8 @@ from eventsnn.datasets.shapes import Shape, record
 from eventsnn.filters import BackgroundActivityFilter
 from eventsnn.frames import windows
 from eventsnn.pipelines.info import survey
-from eventsnn.pipelines.track import Config, choose_dt, plan, run
+from eventsnn.pipelines.track import Config, run
+from eventsnn.pipelines.track_plan import choose_dt, plan
 from eventsnn.pipelines.track_stream import stream
 from eventsnn.track import Tracker, TrackerConfig
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -38,21 +37,17 @@ def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
     >>> sum(batches_ahead(range(100), 8), [])[::30]
     [0, 30, 60, 90]
     """
-    ready: queue.SimpleQueue[Any] = queue.SimpleQueue()  # the quickest there is; free places are counted by another
-    places: queue.SimpleQueue[None] = queue.SimpleQueue()
-    for _ in range(count):
-        places.put(None)
-    done = threading.Event()
+    ready: deque[Any] = deque()
+    changed, done = threading.Condition(threading.Lock()), threading.Event()
 
     def put(item: Any) -> bool:
-        while not done.is_set():
-            try:
-                places.get(timeout=0.1)
-            except queue.Empty:
-                continue
-            ready.put(item)
-            return True
-        return False
+        with changed:
+            while len(ready) >= count and not done.is_set():
+                changed.wait()
+            ready.append(item)
+            if len(ready) == 1:
+                changed.notify()
+        return not done.is_set()
 
     def read() -> None:
         source = iter(items)
@@ -70,21 +65,25 @@ def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
     thread = threading.Thread(target=read, name="eventsnn-ahead", daemon=True)
     thread.start()
     try:
-        error, item = None, None
-        while item is not _END:
-            batch: list[Any] = []
-            while len(batch) < count and (not batch or not ready.empty()):
-                item, error = ready.get()
-                places.put(None)
-                if item is _END:
-                    break
-                batch.append(item)
-            if batch:
-                yield batch
-        if error is not None:
-            raise error
+        while True:
+            with changed:
+                while not ready:
+                    changed.wait()
+                batch = list(ready)
+                ready.clear()
+                changed.notify()
+            last, error = batch[-1]
+            found = [item for item, _ in batch if item is not _END]
+            if found:
+                yield found
+            if error is not None:
+                raise error
+            if last is _END:
+                return
     finally:
         done.set()
+        with changed:
+            changed.notify()
         thread.join()
 
 

@@ -46,6 +46,8 @@ class Survey:
     counts: NDArray[np.int64]
     pauses: int = 0
     """Time in gaps of more than ten seconds."""
+    whole: bool = True
+    """False if these are the facts of the start of a stream that goes on."""
 
     @property
     def duration(self) -> int:

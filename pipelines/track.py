@@ -7,34 +7,28 @@ filter -> tracks. Nothing is trained.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from itertools import chain, takewhile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 import tyro
 
-import eventsnn.io
 from eventsnn.events import Events, microseconds, show_duration
+from eventsnn.io import Recording
 from eventsnn.io.atomic import whole
 from eventsnn.io.waiting import until_idle
-from eventsnn.track import Tracker, TrackerConfig, Tracks
-from eventsnn.track.learned import LearnedTracker
+from eventsnn.track import Tracks
 
 from .info import Survey, survey
 from .interrupting import noticed
 from .reading import Reading
-from .track_files import Plan, Summary, encodes, write
+from .track_files import Summary, encodes, write
+from .track_plan import Plan, begun, plan
 from .track_stream import stream
 
-_LADDER = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
-_EVENTS_PER_WINDOW = 700
-
-_HEAD = 20_000
-_LONG = 2**62
+__all__ = ["Config", "run", "track"]
 
 
 @dataclass(frozen=True)
@@ -68,51 +62,14 @@ class Config(Reading):
     """How long a file that is followed may stay as it is before it counts as complete."""
 
 
-def choose_dt(rate: float, duration: int) -> int:
-    """Window length [us] for a rate [events/s]: some hundred events in each, from 0.5 to 20 ms.
+def track(source: str | Path | Recording | Events | Iterable[Events], **settings: Any) -> Tracks:
+    """Tracks of a file, a Recording, Events, or a stream of Events; settings are those of ``Config`` but for ``out``.
 
-    No window is longer than a sixteenth of the duration [us], so that a short recording has enough of them.
+    A stream of which nothing but the next piece is known, an iterator or a pipe ("-"), is gone through once: its start
+    settles window length and sensor size. Everything else is looked at in full before.
 
-    >>> choose_dt(10e6, 50_000), choose_dt(123e3, 2_200_000), choose_dt(12e3, 40_000_000)
-    (500, 5000, 20000)
-    """
-    wanted = min(max(_EVENTS_PER_WINDOW / max(rate, 1e-9) * 1e6, min(2_000, duration / 100)), duration / 16)
-    return min(_LADDER, key=lambda dt: abs(math.log(dt / max(wanted, 1))))
-
-
-def plan(facts: Survey, config: Config) -> Plan:
-    """Window length and tracker for a recording. Raises ValueError for settings that cannot be."""
-    try:
-        device = torch.device(config.device)
-    except RuntimeError:
-        raise ValueError(f"no device is called {config.device!r}; there are cpu, cuda, cuda:1, ...") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {config.device}: this machine has no CUDA device, or torch was built without CUDA")
-    active = facts.duration - facts.pauses
-    rate = facts.events / active * 1e6 if active else 0.0
-    if config.tracker not in ("untrained", "learned"):
-        raise ValueError(f"tracker must be 'untrained' or 'learned', got {config.tracker!r}")
-    dt = microseconds(config.dt) if config.dt != "auto" else choose_dt(rate, _LONG if config.follow else active)
-    if dt <= 0:
-        raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
-    largest = max(*facts.sensor, 2 * config.min_size) if config.max_size is None else config.max_size
-    constants = TrackerConfig(min_size=config.min_size, max_size=largest)
-    if config.max_age is not None:
-        constants = replace(constants, max_age=microseconds(config.max_age) / 1e3)
-    if config.network is not None and config.tracker != "learned":
-        raise ValueError(f"the network {config.network} is for the learned tracker; add --tracker learned")
-    tracker = (
-        LearnedTracker(facts.sensor, dt, constants, device, config.network)
-        if config.tracker == "learned"
-        else Tracker(facts.sensor, dt, constants, device)
-    )
-    return Plan(tracker, facts.first // dt * dt, facts, not config.follow)
-
-
-def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tracks:
-    """Tracks of a file, of Events, or of a stream of Events; settings are those of ``Config``.
-
-    A stream is not gone through twice: window length and sensor size are settled by its first 20,000 events.
+    Raises TypeError for what is no source, ValueError for settings that cannot be, and OSError or ``EventFormatError``
+    for files that cannot be read.
 
     >>> from eventsnn.datasets.shapes import Shape, record
     >>> events, truth = record([Shape("circle", 24.0, (30.0, 40.0), (200.0, 0.0))], (120, 80), "300ms", noise_rate=0.1)
@@ -120,23 +77,30 @@ def track(source: str | Path | Events | Iterable[Events], **settings: Any) -> Tr
     >>> tracks.ids, bool(abs(tracks.x[-1] - truth[-1, 0, 0]) < 2)
     ([1], True)
     """
+    config = Config(Path(source) if isinstance(source, str | Path) else Path(), **settings)
+    if config.out is not None:
+        raise ValueError("track() gives tracks and writes nothing; run(Config(recording, out=...)) writes files")
     if isinstance(source, str | Path):
-        config = Config(Path(source), **settings)
         with config.opened(source) as recording:
-            facts = survey(config.part(recording), recording.sensor)
-            return _collect(config.part(recording), plan(facts, config))
-    config = Config(Path(), **settings)
-    facts, chunks = _begun(config.part([source] if isinstance(source, Events) else source), config.sensor)
+            facts, chunks = _surveyed(recording, config)
+            return _collect(chunks, plan(facts, config))
+    if isinstance(source, Recording):
+        facts, chunks = _surveyed(source, config)
+    elif isinstance(source, Events | Sequence):
+        known = [source] if isinstance(source, Events) else [_checked(chunk) for chunk in source]
+        chunks = config.part(known)
+        facts = survey(chunks, config.sensor or next((chunk.sensor for chunk in known if chunk.sensor), None))
+    elif isinstance(source, Iterable):
+        facts, chunks = begun(config.part(map(_checked, source)), config.sensor)
+    else:
+        raise TypeError(f"track needs a path, a Recording, Events or a stream of Events, got {type(source).__name__}")
     return _collect(chunks, plan(facts, config))
 
 
-def _begun(source: Iterable[Events], sensor: tuple[int, int] | None = None) -> tuple[Survey, Iterable[Events]]:
-    """What the first events of a stream say, and the stream with them."""
-    chunks, head = iter(source), list[Events]()
-    while sum(map(len, head)) < _HEAD and (chunk := next(chunks, None)) is not None:
-        head.append(chunk)
-    known = Events.concatenate(head).numpy()[:_HEAD]
-    return survey([known], sensor or known.sensor), chain(head, chunks)
+def _checked(chunk: Any) -> Events:
+    if not isinstance(chunk, Events):
+        raise TypeError(f"a stream to track consists of Events, got {type(chunk).__name__}")
+    return chunk
 
 
 def _collect(chunks: Iterable[Events], settled: Plan) -> Tracks:
@@ -145,14 +109,24 @@ def _collect(chunks: Iterable[Events], settled: Plan) -> Tracks:
 
 
 def _surveyed(
-    recording: eventsnn.io.Recording, config: Config, stopped: Callable[[], bool]
+    recording: Recording, config: Config, stopped: Callable[[], bool] = lambda: False
 ) -> tuple[Survey, Iterable[Events]]:
-    """Facts and events of a recording; of a growing one, what its start says and what comes until ``stopped``."""
-    if not config.follow:
-        part = config.part(recording)
-        return survey(takewhile(lambda _: not stopped(), part), recording.sensor), part
-    grows = until_idle(str(config.recording), microseconds(config.patience))
-    return _begun(config.part(recording.follow(wait=lambda: not stopped() and grows())), recording.sensor)
+    """Facts and events of a recording; of a pipe or a growing file, what its start says and what comes until
+    ``stopped``.
+
+    Raises KeyboardInterrupt if it is stopped while it looks at all of a recording.
+    """
+    sensor = config.sensor or recording.sensor
+    if recording.is_pipe:
+        return begun(config.part(takewhile(lambda _: not stopped(), recording)), sensor)
+    if config.follow:
+        grows = until_idle(recording.path, microseconds(config.patience))
+        return begun(config.part(recording.follow(wait=lambda: not stopped() and grows())), sensor)
+    part = config.part(recording)
+    facts = survey(takewhile(lambda _: not stopped(), part), sensor)
+    if stopped():
+        raise KeyboardInterrupt
+    return facts, part
 
 
 def run(config: Config) -> Path:
@@ -161,13 +135,12 @@ def run(config: Config) -> Path:
     Raises KeyboardInterrupt when interrupted; what was tracked until then is there in full, and report.json says
     ``"partial": true``.
     """
-    out = config.out or Path(config.recording.name + ".tracks")
+    piped = str(config.recording) == "-"
+    out = config.out or Path(("stdin" if piped else config.recording.name) + ".tracks")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; --out names the folder for the results")
     with whole(out) as folder, noticed() as stopped, config.opened(config.recording) as recording:
         facts, chunks = _surveyed(recording, config, stopped)
-        if stopped() and not config.follow:
-            raise KeyboardInterrupt
         settled = plan(facts, config)
         if facts.inferred and facts.events:
             print(f"the file does not name its sensor; {facts.sensor[0]}x{facts.sensor[1]} is inferred from the events")
@@ -186,7 +159,7 @@ def run(config: Config) -> Path:
 def _tell(summary: Summary, settled: Plan) -> None:
     """Print what there was, and what was wrong with it."""
     facts, dt, spans = settled.facts, settled.tracker.dt_us, summary.spans
-    if facts.steps_back and settled.surveyed:
+    if facts.steps_back and facts.whole:
         often = "once" if facts.steps_back == 1 else f"{facts.steps_back:,} times"
         print(
             f"time steps back {often}; such an event counts at the latest time before it: sort the events if it is much"

@@ -16,28 +16,16 @@ from tqdm import tqdm
 
 from eventsnn.draw import Overlay, Trajectories, caption, picture, save, zoom_for
 from eventsnn.events import Events
-from eventsnn.track import STATES, Tracker
-from eventsnn.track.learned import LearnedTracker
+from eventsnn.track import STATES
 from eventsnn.track.records import HEADER, as_csv, as_mot
 from eventsnn.video import Video
 
 from .ahead import behind
-from .info import Survey
+from .track_plan import Plan
 from .track_stream import Frame, stream
 
 _CLIP_SECONDS = 5.0
 _LATENCIES = np.geomspace(1e-2, 1e5, 331).round(3)  # [ms], 5 % apart
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is settled before the first window."""
-
-    tracker: Tracker | LearnedTracker
-    start_us: int
-    facts: Survey
-    surveyed: bool = True
-    """False if the facts are those of the first events only."""
 
 
 @dataclass
@@ -73,7 +61,7 @@ class Summary:
     def report(self, settled: Plan, recording: Path, device: str) -> dict[str, Any]:
         """What report.json says."""
         facts, tracker, seconds = settled.facts, settled.tracker, max(self.seconds, 1e-9)
-        span = max(self.end_us - settled.start_us, 0)
+        span = max(self.end_us - settled.start_us, 0) if self.events else 0
         return {
             "recording": str(recording),
             "partial": self.partial,
@@ -81,8 +69,8 @@ class Summary:
             "sensor_inferred": facts.inferred,
             "events": self.events,
             "duration_us": span,
-            "steps_back": facts.steps_back if settled.surveyed else None,
-            "largest_gap_us": facts.largest_gap if settled.surveyed else None,
+            "steps_back": facts.steps_back if facts.whole else None,
+            "largest_gap_us": facts.largest_gap if facts.whole else None,
             "pauses_left_out": self.pauses,
             "left_out_us": self.left_out * tracker.dt_us,
             "window_us": tracker.dt_us,
@@ -114,7 +102,7 @@ def write(
 ) -> Summary:
     """Write tables, video and picture while tracking, until the end or until ``stopped`` says so."""
     tracker, summary, paths = settled.tracker, Summary(), Trajectories(settled.tracker.sensor)
-    total = settled.facts.events if settled.surveyed else None
+    total = settled.facts.events if settled.facts.whole else None
     since = time.perf_counter()
     with (
         (folder / "tracks.csv").open("w", newline="") as table,
@@ -150,7 +138,7 @@ class _Clip(Video):
     def __init__(self, path: Path, settled: Plan) -> None:
         tracker, self.start_us, self.sensor = settled.tracker, settled.start_us, settled.tracker.sensor
         duration = max(settled.facts.duration, 16 * tracker.dt_us)
-        self.slowdown = max(1.0, _CLIP_SECONDS * 1e6 / duration) if settled.surveyed else 1.0
+        self.slowdown = max(1.0, _CLIP_SECONDS * 1e6 / duration) if settled.facts.whole else 1.0
         self.group = max(1, round(1e6 / 30 / self.slowdown / tracker.dt_us))
         super().__init__(path, fps=min(60.0, 1e6 / (self.group * tracker.dt_us * self.slowdown)))
         self.overlay = Overlay(zoom_for(self.sensor), trail=60)

@@ -1,5 +1,6 @@
 """Scans: every backend equals the eager loop, in outputs, states and every gradient."""
 
+import contextlib
 import functools
 import importlib
 import importlib.util
@@ -21,6 +22,7 @@ from eventsnn import scan as scanning
 from eventsnn.scan import backend, explain, scan, scan_pooled, scan_recurrent
 from eventsnn.scan.layout import collapse, offsets
 from eventsnn.scan.pooled import POOLS, blocks
+from eventsnn.scan.rehearsal import launch, rehearsal
 from eventsnn.scan.tree import flatten, unflatten
 from eventsnn.surrogate import threshold
 
@@ -617,6 +619,31 @@ def test_pools_are_those_of_torch(pool):
     weight = torch.rand(y.shape)
     assert torch.equal(y, z)
     assert torch.equal(*(torch.autograd.grad((out * weight).sum(), x)[0] for out in (y, z)))
+
+
+@needs_triton
+def test_a_rehearsal_compiles_each_kernel_once_and_launches_none(monkeypatch):
+    class Kernel:
+        def __getitem__(self, grid):
+            return lambda *values, **options: launched.append((grid, options)) or "launched"
+
+        def warmup(self, *values, grid, **options):
+            warmed.append([v if isinstance(v, int) else (v.dtype, v.data_ptr()) for v in values])
+            if values[-1] == 9:
+                raise RuntimeError("does not compile")
+            return {grid: "loaded"}
+
+    monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
+    kernel, x, grid, launched, warmed = Kernel(), torch.zeros(9), (2, 1, 1), [], []
+    with rehearsal():
+        found = [launch(kernel, grid, tensor, steps, BLOCK=8) for steps in (3, 9) for tensor in (x, x[4:], x[1:])]
+    assert found == [None] * 6
+    odd = x[1:].data_ptr() % 16
+    kinds = [[(torch.float32, at), steps] for at in (x.data_ptr() % 16, odd) for steps in (3, 9)]
+    assert sorted(warmed, key=str) == sorted(kinds, key=str)
+    assert not launched
+    assert launch(kernel, grid, x, 9, BLOCK=8) == "launched"
+    assert launched == [(grid, {"BLOCK": 8})]
 
 
 def test_public_names():

@@ -54,6 +54,7 @@ from eventsnn.train.convolve import Conv2d
 from eventsnn.train.fold import without_norms
 from eventsnn.train.log import records
 from eventsnn.train.readout import READOUTS, loss
+from eventsnn.train.rehearse import rehearse
 from eventsnn.train.replay import Replay
 from eventsnn.train.run import learn
 from eventsnn.train.schedule import SCHEDULES, factor
@@ -1013,6 +1014,54 @@ def test_recorded_steps_are_the_steps(looks, caplog):
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_after_a_rehearsal_nothing_is_left_to_compile(monkeypatch, tmp_path):
+    import triton
+
+    from eventsnn.scan import triton as fused
+
+    def listen(*, src, cache_hit, **_):
+        compiled.append(src)
+
+    compiled = []
+    monkeypatch.setattr(triton.knobs.cache, "dir", str(tmp_path))
+    monkeypatch.setattr(triton.knobs.compilation, "listener", listen)
+    monkeypatch.setattr(fused, "LAUNCHERS", {})
+    fused.compiled.cache_clear()
+    layers = (
+        "conv 4",
+        "norm",
+        LIF,
+        "pool 2",
+        "conv 8",
+        LIF,
+        "maxpool 2",
+        "flatten",
+        "linear 7",
+        LIF,
+        "LSNNRecurrent 5",
+    )
+    made = recipe(layers=(*layers, "linear classes", "LI"), rate_weight=0.1)
+    run = Run.start(made, {"shape": [2, 12, 12], "classes": list(range(3))}, "cuda")
+    before, run.total = weights(run), 9
+    rehearse(run, {4, 3})
+    assert weights(run).equal(before)
+    assert run.sums.tolist() == [0, 0, 0]
+    count = len(compiled)
+    assert count > 10
+    for size in (4, 3):
+        batch = (
+            torch.rand(6, size, 2, 12, 12, device="cuda").round().bfloat16(),
+            torch.zeros(size, device="cuda").long(),
+        )
+        for last in (False, True):
+            with Activity(run.net, counted=last, penalised=True) as activity:
+                assert learn(run, *batch, activity, {} if last else None).isfinite().all()
+        evaluate(run.net, [batch], made, 3)
+    assert len(compiled) == count
+
+
 def test_what_cannot_be_recorded_is_told_once(monkeypatch, caplog):
     class Recording:
         def __enter__(self):
@@ -1030,7 +1079,7 @@ def test_what_cannot_be_recorded_is_told_once(monkeypatch, caplog):
     calls, frames, labels = [], torch.rand(4, 3), torch.zeros(3)
     for name in ("CUDAGraph", "current_stream", "set_stream"):
         monkeypatch.setattr(torch.cuda, name, lambda *_: None)
-    monkeypatch.setattr(torch.cuda, "graph", lambda graph: Recording())
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, **options: Recording())
     replay = Replay([])
     for size in (4, 4, 4, 4, 2, 2, 2, 2):
         assert replay(looking, frames[:size], labels).equal(frames[:size].sum())
@@ -1039,6 +1088,49 @@ def test_what_cannot_be_recorded_is_told_once(monkeypatch, caplog):
     assert message.startswith("steps are not recorded, which small networks pay with")
     assert "test_train.py" in message
     assert "not permitted while recording. Layers" in message
+
+
+TWO_GPUS = """
+import sys
+from pathlib import Path
+import torch
+sys.path.insert(0, {tests!r})
+from test_train import SHARED, recipe
+from eventsnn.datasets import Packed
+from eventsnn.train import Data, Run, fit
+from eventsnn.train.parallel import spread, together
+def main(device, name):
+    made = recipe(**SHARED | {{"amp": False, "epochs": 8}})
+    data = Data.of(Packed.open({store!r}), made, device)
+    facts = {{"dataset": "toy", "classes": list(data.store.classes), "shape": list(data.shape), "sensor": [8, 6]}}
+    run = Run.start(made, facts, device)
+    spread(run)
+    if name == "plain":
+        run.replay = None
+    fit(run, *data.parted(made.validation), Path({folder!r}) / name)
+    assert name == "plain" or (run.replay.seen == 3 and not run.replay.refused)
+torch.backends.cudnn.allow_tf32 = False
+with together(torch.device("cuda")) as device:
+    for name in sys.argv[1:]:
+        main(device, name)
+"""
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="fewer than two CUDA devices")
+def test_two_gpus_record_their_steps_and_have_the_loss_of_one(tmp_path):
+    script, store = tmp_path / "two.py", tmp_path / "toy.packed"
+    pack(Toy(), store)
+    script.write_text(TWO_GPUS.format(tests=str(ROOT / "tests"), store=str(store), folder=str(tmp_path)))
+    for processes, names in ((2, ("recorded", "plain")), (1, ("one",))):
+        command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), str(script)]
+        done = subprocess.run([sys.executable, *command, *names], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    logs = [records(tmp_path / name / "log.jsonl") for name in ("recorded", "plain", "one")]
+    assert len(logs[0]) == 8
+    for recorded, plain, one in zip(*logs, strict=True):
+        assert recorded["loss"] == pytest.approx(plain["loss"], rel=1e-4)
+        assert recorded["loss"] == pytest.approx(one["loss"], rel=1e-2)
 
 
 @pytest.mark.gpu

@@ -77,6 +77,11 @@ class Recording:
         self.metadata: dict[str, Any] = self._header.metadata
         self.has: frozenset[str] = known.has
 
+    @property
+    def is_pipe(self) -> bool:
+        """True for what can be gone through only once, such as standard input."""
+        return not self._source.seekable
+
     def _fill(self, columns: Columns, mark: Mark | None = None, growing: Report | None = None) -> Iterator[Pass]:
         """One pass from that mark on, after every step of its decoder; ``growing`` is the report to go on with."""
         report, live = growing or Report(), growing is not None

@@ -40,7 +40,7 @@ def forward(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tenso
         results += [new((rows(steps), *shape)) for _ in states]
     arguments = Arguments()
     order.ahead(arguments.read, xs, states, params)
-    kernel = compiled(forward_source, key, arguments.kinds(), save)
+    kernel = compiled(forward_source, key, arguments.named(), save)
     run(kernel, arguments.values + [r.data_ptr() for r in results], steps, prod(shape))
     return [results[0].to(out), *results[1:]]
 
@@ -70,7 +70,7 @@ def backward(
         for i in range(len(wanted))
         if wanted[i] or len(xs) <= i < len(xs) + len(saved)
     ]
-    kernel = compiled(backward_source, key, arguments.kinds(), wanted)
+    kernel = compiled(backward_source, key, arguments.named(), wanted)
     run(kernel, arguments.values + [r.data_ptr() for r in results], steps, prod(shape))
     outs = [x.dtype for x, want in zip(xs, wanted, strict=False) if want]
     return [r.to(outs[i]) if i < len(outs) else r for i, r in enumerate(results)]
@@ -79,8 +79,8 @@ def backward(
 def stepper(
     direction: str,
     key: str,
-    moving: list[tuple[str, list[Tensor], bool]],
-    still: list[tuple[str, list[Tensor], bool]],
+    moving: list[order.Group],
+    still: list[order.Group],
     results: list[tuple[Tensor, int | None]],
     variant: Any,
 ) -> Callable[[int], None]:
@@ -90,15 +90,14 @@ def stepper(
     start where k is None.
     """
     arguments = Arguments()
-    for letter, tensors, timed in sorted(moving + still, key=lambda group: order.LETTERS.index(group[0])):
-        moves = any(group[0] == letter for group in moving)
+    for letter, tensors, timed, moves in order.groups(moving, still):
         first = [t[:1] if timed else t[0] for t in tensors] if moves else tensors
         arguments.read(letter, first, timed, [t.stride(0) * t.element_size() if moves else 0 for t in tensors])
     for tensor, k in results:
         arguments.values.append(tensor.data_ptr() + (k or 0) * tensor.stride(0) * tensor.element_size())
         arguments.advance.append(0 if k is None else tensor.stride(0) * tensor.element_size())
     kernel = compiled(
-        {"forward": forward_source, "backward": backward_source}[direction], key, arguments.kinds(), variant
+        {"forward": forward_source, "backward": backward_source}[direction], key, arguments.named(), variant
     )
     neurons = results[-1][0][0].numel() if results[-1][1] is not None else results[-1][0].numel()
     pairs = list(zip(arguments.values, arguments.advance, strict=True))
@@ -112,10 +111,7 @@ def stepper(
 def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tensor]) -> str:
     """Both kernels as text, as for inputs that want all gradients."""
     plan = PLANS[key]
-    arguments = Arguments()
-    order.ahead(arguments.read, xs, states, params)
-    ahead = arguments.kinds()
-    behind = order.kinds_behind(ahead, len(states), plan.outputs)
+    ahead, behind = order.kinds(Arguments(), xs, states, params, plan.outputs)
     return forward_source(key, ahead, True) + "\n\n" + backward_source(key, behind, plan.differentiable)
 
 
@@ -145,7 +141,7 @@ class Arguments:
             self.values += values
             self.advance += [advance[i] if advance else 0] + [0] * (len(values) - 1)
 
-    def kinds(self) -> tuple[tuple[str, str], ...]:
+    def named(self) -> tuple[tuple[str, str], ...]:
         return tuple(self.names.items())
 
 

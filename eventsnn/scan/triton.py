@@ -99,21 +99,20 @@ def backward(
 def stepper(
     direction: str,
     key: str,
-    moving: list[tuple[str, list[Tensor], bool]],
-    still: list[tuple[str, list[Tensor], bool]],
+    moving: list[order.Group],
+    still: list[order.Group],
     results: list[tuple[Tensor, int | None]],
     variant: Any,
 ) -> Callable[[int], None]:
     """A function that runs one step, t, of a kernel; see the CPU's."""
     writers: dict[str, Callable[..., str]] = {"forward": forward_source, "backward": backward_source}
     write = writers[direction]
-    groups = sorted(moving + still, key=lambda group: order.LETTERS.index(group[0]))
-    moves = {group[0] for group in moving}
+    groups = order.groups(moving, still)
 
     def step(t: int) -> None:
         arguments = Arguments()
-        for letter, tensors, timed in groups:
-            now = [v[t : t + 1] if timed else v[t] for v in tensors] if letter in moves else tensors
+        for letter, tensors, timed, moves in groups:
+            now = [v[t : t + 1] if timed else v[t] for v in tensors] if moves else tensors
             arguments.read(letter, now, timed)
         written = [tensor if k is None else tensor[t + k] for tensor, k in results]
         run(write, key, arguments, written, 1, written[-1].numel(), variant)
@@ -124,10 +123,7 @@ def stepper(
 def explain(key: str, xs: list[Tensor], states: list[Tensor], params: list[Tensor]) -> str:
     """Both kernels as text, as for inputs that want all gradients."""
     plan = PLANS[key]
-    arguments = Arguments()
-    order.ahead(arguments.read, xs, states, params)
-    ahead = arguments.named()
-    behind = order.kinds_behind(ahead, len(states), plan.outputs)
+    ahead, behind = order.kinds(Arguments(), xs, states, params, plan.outputs)
     cut = config(prod(xs[0].shape[1:]), len(states), xs[0].element_size(), inputs=len(xs))
     return forward_source(key, ahead, cut, True) + "\n\n" + backward_source(key, behind, cut, plan.differentiable)
 

@@ -38,8 +38,8 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
     recipe, size = run.recipe, run.recipe.batch_size // run.world
     if recipe.patience and not len(validation):
         raise ValueError(f"patience={recipe.patience} needs samples for validation: set validation above 0")
-    if run.world > 1:
-        run.replay = None  # processes meet in the middle of a step
+    if run.replay is not None:
+        run.replay.together = run.world > 1
     share = math.ceil(len(training) / run.world)  # samples of this process
     steps = math.ceil(share / size)
     run.total = steps * recipe.epochs
@@ -72,6 +72,8 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
                     checkpoint.save(folder / "best.safetensors", run)
                 checkpoint.save(folder / "last.safetensors", run)
     finally:
+        if run.replay is not None:
+            run.replay.forget()  # a group of processes does not end before the recordings it is in
         if log is not None:
             log.close()
 
@@ -136,7 +138,7 @@ def _learned(run: Run, *arguments: Any) -> Tensor | None:
     try:
         return learn(run, *arguments)
     except torch.OutOfMemoryError:
-        if run.replay is None or not run.replay.forget():
+        if run.world > 1 or run.replay is None or not run.replay.forget():
             return None
     return _learned(run, *arguments)  # a recording holds memory that the usual way can use
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 _SAY = logging.getLogger("eventsnn").warning
 SEEN = 2  # steps of a shape before it is recorded: what is tried out or compiled is settled then
@@ -23,8 +23,11 @@ SEEN = 2  # steps of a shape before it is recorded: what is tried out or compile
 class Replay:
     """Calls of ``gradients(frames, labels)``, which fills the gradients of parameters and returns one tensor.
 
-    The result is a copy; gradients are written to the same tensors at every replay.
+    The result is a copy; gradients are written to the same tensors at every replay. With ``together`` several processes
+    meet in the middle of a step: either all of them record it or none.
     """
+
+    together = False
 
     def __init__(self, parameters: list[Tensor]) -> None:
         self.parameters = parameters
@@ -50,27 +53,49 @@ class Replay:
         return self.result.clone()
 
     def _record(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> None:
-        self.frames, self.labels = frames.clone(), labels.clone()
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
-        try:
-            with torch.cuda.graph(graph):
-                self.result = gradients(self.frames, self.labels)
-        except RuntimeError as error:  # of CUDA or its memory, AcceleratorError and OutOfMemoryError among them
-            torch.cuda.set_stream(stream)  # a recording that fails leaves its own
+        why = "" if self._everywhere(not self.together or _has_room()) else "the memory would not hold a step beside it"
+        why = why or self._captured(gradients, frames, labels)
+        if not self._everywhere(not why):
+            self.forget()
             self.refused = True
             _SAY(
                 "steps are not recorded, which small networks pay with up to twice the time: %s. Layers and hooks that "
                 "look at numbers, as float() and item() do, prevent it",
-                _cause(error),
+                why or "another process could not",
             )
-            return
+
+    def _captured(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> str:
+        """Record; gives why it failed, if it did."""
+        self.frames, self.labels = frames.clone(), labels.clone()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self.result = gradients(self.frames, self.labels)
+        except RuntimeError as error:  # of CUDA or its memory, AcceleratorError and OutOfMemoryError among them
+            torch.cuda.set_stream(stream)  # a recording that fails leaves its own
+            return _cause(error)
         self.graph, self.gradients = graph, [parameter.grad for parameter in self.parameters]
+        return ""
+
+    def _everywhere(self, here: bool) -> bool:
+        """Whether it is so in all processes."""
+        if not self.together:
+            return here
+        least = torch.tensor(float(here), device="cuda")
+        distributed.all_reduce(least, distributed.ReduceOp.MIN)
+        return bool(least)
 
     def forget(self) -> bool:
         """Free the memory of the recording; False if there was none."""
         was, self.graph = self.graph is not None, None
         self.gradients, self.shape = [], None
         return was
+
+
+def _has_room() -> bool:
+    """Whether the memory holds two steps: a recording keeps what a step takes, and some steps go the usual way."""
+    held, most = torch.cuda.memory_allocated(), torch.cuda.max_memory_allocated()
+    return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - held >= 2 * (most - held)
 
 
 def _cause(error: BaseException) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from eventsnn.events import Events
 from eventsnn.track import Row
 
-from ..info import survey
-from ..track import Config, plan, stream
-
-_HEAD = 20_000
+from ..track import Config
+from ..track_plan import begun, plan
+from ..track_stream import stream
 
 
 def follow(
@@ -27,14 +25,10 @@ def follow(
 ) -> Iterator[Row]:
     """Rows of ``Tracks`` as they come; the settings are those of ``eventsnn track``.
 
-    With dt "auto" the windows' length is settled by the first 20,000 events. Memory is bounded by some windows.
+    With dt "auto" the windows' length is settled by the start of the stream. Memory is bounded by that and some windows.
     """
-    source = iter(chunks)
-    head: list[Events] = []
-    while sum(map(len, head)) < _HEAD and (chunk := next(source, None)) is not None:
-        head.append(chunk)
-    known = Events.concatenate([Events.empty(sensor), *head]).numpy()[:_HEAD]
+    facts, source = begun(chunks, sensor)
     settings: dict[str, Any] = {"dt": dt, "min_size": min_size, "max_size": max_size, "max_age": max_age}
-    settled = plan(survey([known], sensor), Config(Path(), device=device, **settings))
-    for frame in stream(chain(head, source), settled.tracker, settled.start_us):
+    settled = plan(facts, Config(Path(), device=device, **settings))
+    for frame in stream(source, settled.tracker, settled.start_us):
         yield from frame.rows

@@ -240,6 +240,19 @@ def test_objects_as_stages(events):
     assert Pipeline().then(mine)(events) == kept
 
 
+def test_a_recording_without_events_gives_no_frames_of_the_same_shape(events):
+    none = eventsnn.Events.empty(events.sensor)
+    for chain in (
+        Pipeline().frames(dt="10ms", dtype="int16"),
+        Pipeline().denoise().voxel_grid(dt="10ms", n_time_bins=3),
+    ):
+        some = chain(events)
+        assert chain(none).shape == (0, *some.shape[1:])
+        assert chain(none).dtype == some.dtype
+    assert chain(events[:1]).shape == (0, *some.shape[1:])  # noise, which is left out
+    assert Pipeline().open(sensor=[40, 30]).denoise().frames(dt="1ms")(eventsnn.Events.empty()).shape == (0, 2, 30, 40)
+
+
 def test_in_a_training_loader(events):
     chain = Pipeline().refractory("1ms").frames(dt="20ms")
     transform = Compose([RandomFlipLR(p=1.0), chain])

@@ -92,4 +92,7 @@ def collect(chain: Pipeline, events: Events) -> Any:
         return Tracks.of(items)
     if chain.gives == "events":
         return Events.concatenate(items)
-    return torch.stack([frame for _, frame in items]) if items else torch.empty(0)
+    if items:
+        return torch.stack([frame for _, frame in items])
+    flow = chain.flows(events.sensor or chain.opening.get("sensor"))[-1][1]  # which says what frames there would be
+    return torch.empty(0, *(flow.shape or ()), dtype=getattr(torch, flow.dtype or "float32"))

@@ -94,5 +94,6 @@ def collect(chain: Pipeline, events: Events) -> Any:
         return Events.concatenate(items)
     if items:
         return torch.stack([frame for _, frame in items])
-    flow = chain.flows(events.sensor or chain.opening.get("sensor"))[-1][1]  # which says what frames there would be
+    sensor = Events.empty(events.sensor or chain.opening.get("sensor")).sensor
+    flow = chain.flows(sensor)[-1][1]  # which says what frames there would be
     return torch.empty(0, *(flow.shape or ()), dtype=getattr(torch, flow.dtype or "float32"))

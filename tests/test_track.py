@@ -4,6 +4,8 @@ import itertools
 import json
 import math
 import signal
+import subprocess
+import sys
 import tempfile
 
 import av
@@ -23,6 +25,7 @@ from eventsnn.frames import to_frames, windows
 from eventsnn.pipelines import track as pipeline
 from eventsnn.pipelines.demo import SHAPES, compare
 from eventsnn.pipelines.track import track
+from eventsnn.pipelines.track_plan import begun
 from eventsnn.track import (
     Detections,
     DetectionTracker,
@@ -34,7 +37,7 @@ from eventsnn.track import (
     kalman,
     resample,
 )
-from eventsnn.track.attribution import attribute
+from eventsnn.track.attribution import Shares, attribute
 from eventsnn.track.fleet import Fleet
 from eventsnn.track.parting import Parting
 
@@ -179,7 +182,75 @@ def test_the_cuts_of_a_stream_do_not_matter(cuts, single):
         parts = [events[k : k + 1] for k in range(len(events))]
     whole = list(track(events).rows())
     assert whole
-    assert list(track(parts).rows()) == whole
+    assert list(track(parts).rows()) == list(track(iter(parts)).rows()) == whole
+
+
+def test_a_recording_has_the_same_tracks_however_it_is_given(tmp_path):
+    """Even if it begins with a burst, whose rate is not that of the whole."""
+    events, _ = record([DISC], (240, 120), "400ms", noise_rate=0.2)
+    burst = events.between(200_000, 300_000)
+    burst = Events(burst.t * 0, burst.x, burst.y, burst.p, sensor=events.sensor)
+    events = Events.concatenate([*[burst] * (30_000 // len(burst) + 1), events])
+    eventsnn.io.write(tmp_path / "burst.h5", events)
+    whole = track(events)
+    assert set(np.diff(np.unique(whole.t_us))) == {5_000}
+    with eventsnn.io.open(tmp_path / "burst.h5") as recording:
+        for same in (tmp_path / "burst.h5", recording, [events[:100], events[100:]]):
+            assert list(track(same).rows()) == list(whole.rows())
+    assert len(track(iter([events])).ids) == 1
+
+
+@pytest.mark.parametrize("cut", [1, 999, 10**6])
+def test_the_start_of_a_stream_is_the_same_however_it_is_cut(cut):
+    """20,000 events and 200 ms, but a million at most; or 5 s, where the sensor is known."""
+
+    def facts(t, sensor=(2, 2)):
+        zeros = np.zeros(len(t), np.int16)
+        parts = [
+            Events(t[k : k + cut], zeros[k : k + cut], zeros[k : k + cut], zeros[k : k + cut], sensor=sensor)
+            for k in range(0, len(t), cut)
+        ]
+        found, stream = begun(iter(parts))
+        assert np.array_equal(np.concatenate([part.t for part in stream]), t)
+        return found.events, found.whole
+
+    assert facts(np.arange(0, 400_000, 16)) == (20_000, False)
+    assert facts(np.arange(0, 400_000, 8)) == (25_000, False)
+    assert facts(np.arange(0, 200_000, 8)) == (25_000, True)
+    assert facts(np.arange(0, 6_000_000, 1000)) == (5_000, False)
+    assert facts(np.arange(0, 6_000_000, 1000), None) == (6_000, True)
+    assert facts(np.arange(20_000) * 0) == (20_000, True)
+    if cut > 1:
+        assert facts(np.zeros(1_000_001, int)) == (1_000_000, False)
+
+
+def test_standard_input_gives_the_tracks_of_the_file(tmp_path):
+    eventsnn.io.write(tmp_path / "disc.raw", moving(0)[0], format="EVT3")
+    words = [sys.executable, "-m", "eventsnn.cli", "track", "-", "--dt", "5ms", "--no-video"]
+    with (tmp_path / "disc.raw").open("rb") as file, subprocess.Popen(["cat"], stdin=file, stdout=-1) as cat:
+        done = subprocess.run(words, stdin=cat.stdout, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "1 object in" in done.stdout
+    track(tmp_path / "disc.raw", dt="5ms").to_csv(tmp_path / "disc.csv")
+    assert (tmp_path / "stdin.tracks" / "tracks.csv").read_text() == (tmp_path / "disc.csv").read_text()
+
+
+def test_an_object_in_a_short_recording_is_found_and_noise_is_not():
+    events, truth = record([Shape("circle", 30.0, (40.0, 60.0), (2000.0, 0.0))], (120, 120), "15ms", noise_rate=2.0)
+    tracks = track(events)
+    assert tracks.ids == [1]
+    assert np.hypot(tracks.x[-1] - truth[-1, 0, 0], tracks.y[-1] - truth[-1, 0, 1]) < 3
+    for ms in (4, 8, 15):
+        noise, _ = record([], (120, 120), f"{ms}ms", noise_rate=50.0)
+        assert track(noise).ids == []
+
+
+def test_what_is_no_source_is_refused(tmp_path):
+    for wrong, what in ((None, "NoneType"), (5, "int"), ([np.zeros(4)], "ndarray"), (iter("ab"), "consists of Events")):
+        with pytest.raises(TypeError, match=what):
+            track(wrong)
+    with pytest.raises(ValueError, match="writes nothing"):
+        track(moving(0)[0], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def moving(gap):
@@ -262,9 +333,7 @@ def test_many_windows_at_once_on_a_gpu_are_seen_as_one_by_one(batch):
             if wanted is not None:
                 looks += 1
                 assert sight.background == wanted.background
-                assert [(*r.low, *r.high, r.cells, r.z) for r in sight.regions] == [
-                    (*r.low, *r.high, r.cells, r.z) for r in wanted.regions
-                ]
+                assert np.array_equal(sight.regions, wanted.regions)
             end = (at + k + 1) * dt
             found, known = two.follow(part, end, sight), one.follow(window[keep], end, wanted)
             assert np.allclose(found, known, rtol=0, atol=1e-6) if known else not found
@@ -435,7 +504,8 @@ def test_events_go_to_the_nearest_target_in_reach(n):
     here = random.random(n) < 0.8
     x, y, t = random.integers(-3, 83, m), random.integers(-3, 63, m), 10_000 - random.integers(-500, 3000, m)
     p = random.integers(0, 2, m)
-    shares = attribute(Events(t, x, y, p), 10_000, dt, sensor, state, half, reach, here, crowd, gate)
+    counts = attribute(Events(t, x, y, p), 10_000, dt, sensor, state, half, reach, here, crowd, gate)
+    shares = Shares.of(counts, reach, crowd)
     place = state[:, None, :2] - state[:, None, 2:] * ((10_000 - t) / dt)[:, None]
     d = np.stack([x, y], 1) - place  # [n, m, 2]
     inside = (abs(d) < reach[:, None]).all(2) & here[:, None]
@@ -588,6 +658,10 @@ def test_a_growing_file_gives_the_tracks_of_the_whole(interrupt, tmp_path, monke
     monkeypatch.setattr(pipeline, "until_idle", lambda *_: wait)
     arguments = ["track", str(path), "--follow", "--dt", "5ms", "--out", str(tmp_path / "out")]
     assert cli.main(arguments) == (130 if interrupt else 0)
+    if not interrupt:
+        path.write_bytes(data[: edges[0]])
+        pieces = itertools.pairwise(edges)
+        assert list(track(path, follow=True, dt="5ms").rows()) == list(track(tmp_path / "whole.raw", dt="5ms").rows())
     found, whole = Tracks.from_csv(tmp_path / "out" / "tracks.csv"), tmp_path / "whole.csv"
     track(tmp_path / "whole.raw", dt="5ms").to_csv(whole)
     rows = list(Tracks.from_csv(whole).rows())

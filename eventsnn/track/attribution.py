@@ -16,6 +16,10 @@ BINS = 128
 SHIFT, MOST = 4, 7  # a tile has 2^4 pixels a side; so many targets are listed for each
 
 
+HEAD = 5  # events, those that are ON, those clear of others, and the sums of the offsets of these in units of 2^-32 px
+FIELDS = HEAD + BINS  # and in 32 bits each, two histograms of their offsets over -reach..reach
+
+
 @dataclass(frozen=True)
 class Shares:
     """What the events say of n targets.
@@ -32,6 +36,11 @@ class Shares:
     low: Array
     high: Array
 
+    @classmethod
+    def of(cls, counts: Array, reach: Array, crowd: Array) -> Shares:
+        """From what ``attribute`` counted."""
+        return cls(*_places(counts, counts[:, HEAD:].view(np.int32), reach, crowd))
+
 
 def attribute(
     events: Events,
@@ -44,26 +53,19 @@ def attribute(
     here: Array,
     crowd: Array,
     gate: Array,
-) -> Shares:
+) -> Array:
     """Give each event, at its own time, to the target it is nearest to in units of its size, if within its reach.
 
     ``events`` are those of the window of ``dt_us`` that ends at ``end_us``; ``state [n, 4]``, ``half``, ``reach`` and
-    ``gate [n, 2]``, ``here [n]`` and ``crowd [n, n]`` describe the targets.
+    ``gate [n, 2]``, ``here [n]`` and ``crowd [n, n]`` describe the targets. ``[n, FIELDS]`` counts come back.
     """
-    n = len(state)
-    number, on, clear = (np.zeros(n, np.int64) for _ in range(3))
-    total, counts = np.zeros((n, 2)), np.zeros((n, 2, BINS), np.int64)
-    if n and len(events):
+    counts = np.zeros((len(state), FIELDS), np.int64)
+    if len(state) and len(events):
         t, x, y, p = events.numpy().columns
         tiles = near_tiles(state, reach, here, *sensor)
         targets = state, half, reach, here, crowd, gate
-        _assign(t, x, y, p, end_us, dt_us, *targets, tiles, number, on, clear, total, counts)
-    return shares(number, on, clear, total, counts, reach, crowd)
-
-
-def shares(number: Array, on: Array, clear: Array, total: Array, counts: Array, reach: Array, crowd: Array) -> Shares:
-    """From the sums of offsets ``total [n, 2]`` and their histograms ``counts [n, 2, BINS]`` over -reach..reach."""
-    return Shares(number, on, clear, *_places(clear, total, counts, reach, crowd))
+        _assign(t, x, y, p, end_us, dt_us, *targets, tiles, counts, counts[:, HEAD:].view(np.int32))
+    return counts
 
 
 @brief
@@ -102,14 +104,11 @@ def _assign(
     crowd: Any,
     gate: Any,
     tiles: Any,
-    number: Any,
-    on: Any,
-    clear: Any,
-    total: Any,
     counts: Any,
+    places: Any,
 ) -> None:
     n: Any = np.uint64(len(state))  # unsigned: no check for a negative index
-    bins, one = counts.shape[2], np.uint64(1)
+    bins, one = BINS, np.uint64(1)
     rows, columns, _ = tiles.shape
     crowded = np.zeros(n, np.bool_)
     for k in range(n):
@@ -136,8 +135,8 @@ def _assign(
                     owner, least, from_x, from_y = m, apart, dx, dy
         if owner == n:
             continue
-        number[owner] += 1
-        on[owner] += p[i] != 0
+        counts[owner, 0] += 1
+        counts[owner, 1] += p[i] != 0
         alone = True
         if crowded[owner]:
             for k in range(n):
@@ -146,11 +145,11 @@ def _assign(
                     dy = here_y - (state[k, 1] - state[k, 3] * age)
                     alone = alone and not (abs(dx) <= gate[k, 0] and abs(dy) <= gate[k, 1])
         if alone:
-            clear[owner] += 1
-            total[owner, 0] += from_x
-            total[owner, 1] += from_y
-            counts[owner, 0, np.uint64((from_x / reach[owner, 0] + 1) / 2 * bins)] += 1
-            counts[owner, 1, np.uint64((from_y / reach[owner, 1] + 1) / 2 * bins)] += 1
+            counts[owner, 2] += 1
+            counts[owner, 3] += int(from_x * 2.0**32)
+            counts[owner, 4] += int(from_y * 2.0**32)
+            places[owner, np.uint64((from_x / reach[owner, 0] + 1) / 2 * bins)] += 1
+            places[owner, bins + np.uint64((from_y / reach[owner, 1] + 1) / 2 * bins)] += 1
 
 
 @brief
@@ -177,16 +176,19 @@ def _ends(counts: Any, total: int, alone: bool) -> tuple[float, float]:
 
 
 @brief
-def _places(clear: Any, total: Any, counts: Any, reach: Any, crowd: Any) -> Any:
-    """Mean offsets, and the two ends of the counts: where 5 % and 95 % lie below, and, of a target clear of others that
-    has many, by so much further out as 10 % and 90 % lie further in.
+def _places(counts: Any, places: Any, reach: Any, crowd: Any) -> Any:
+    """The columns of ``Shares``. The ends are where 5 % and 95 % lie below, and, of a target clear of others that has
+    many, by so much further out as 10 % and 90 % lie further in.
     """
-    n = len(clear)
+    n = len(counts)
+    events, on, clear = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     mean, low, high = np.empty((n, 2)), np.empty((n, 2)), np.empty((n, 2))
     for k in range(n):
+        events[k], on[k], clear[k] = counts[k, 0], counts[k, 1], counts[k, 2]
         for axis in range(2):
-            mean[k, axis] = total[k, axis] / max(clear[k], 1)
-            low[k, axis], high[k, axis] = _ends(counts[k, axis], clear[k], not crowd[k].any())
+            mean[k, axis] = counts[k, 3 + axis] * 2.0**-32 / max(clear[k], 1)
+            within = places[k, axis * BINS : (axis + 1) * BINS]
+            low[k, axis], high[k, axis] = _ends(within, clear[k], not crowd[k].any())
             low[k, axis] *= reach[k, axis]
             high[k, axis] *= reach[k, axis]
-    return mean, low, high
+    return events, on, clear, mean, low, high

@@ -11,7 +11,7 @@ import torch
 from eventsnn.jit import brief
 
 from . import gpu_kernels as kernels
-from .attribution import BINS, Array, Shares, shares
+from .attribution import FIELDS, HEAD, Array
 from .gpu import Part
 
 _BLOCK = 256
@@ -20,7 +20,10 @@ _UNFUSED = {"enable_fp_fusion": False}
 
 
 class Attribution:
-    """``attribution(part, end_us, ...)`` as ``attribute``, for events on the device: one launch, one wait."""
+    """``attribution(part, end_us, ...)`` as ``attribute``, for events on the device: one launch, one wait.
+
+    The counts stand in memory that the next call writes anew.
+    """
 
     def __init__(self, dt_us: int, device: torch.device) -> None:
         self._dt = torch.tensor(float(dt_us), dtype=torch.float64, device=device)
@@ -32,7 +35,7 @@ class Attribution:
 
     def __call__(
         self, part: Part, end_us: int, state: Array, half: Array, reach: Array, here: Array, crowd: Array, gate: Array
-    ) -> Shares:
+    ) -> Array:
         n = len(state)
         if n > self._room:
             with torch.cuda.stream(self._stream):
@@ -51,19 +54,20 @@ class Attribution:
         with self._at:
             self._graph.replay()
             torch.cuda.current_stream().synchronize()
-        return shares(*told(self._found[:n]), reach, crowd)
+        found: Array = self._found[:n]
+        return found
 
     def _prepare(self, room: int) -> None:
         """Record what is done for up to so many targets: they go up, a launch, what it found comes back."""
         device, self._room = self._stream.device, room
         staged = torch.zeros(10 + room * (11 + room), dtype=torch.float64, pin_memory=True)
         there = staged.to(device)
-        result = torch.zeros(room, 5 + 2 * BINS, dtype=torch.int64, device=device)
-        found = torch.zeros(room, 5 + 2 * BINS, dtype=torch.int64, pin_memory=True)
+        result = torch.zeros(room, FIELDS, dtype=torch.int64, device=device)
+        found = torch.zeros(room, FIELDS, dtype=torch.int64, pin_memory=True)
 
         def work() -> None:
             there.copy_(staged, non_blocking=True)
-            kernels.assign[(_PROGRAMS,)](there, self._dt, result, 11 + room, BINS, _BLOCK, **_UNFUSED)
+            kernels.assign[(_PROGRAMS,)](there, self._dt, result, 11 + room, FIELDS, HEAD, _BLOCK, **_UNFUSED)
             found.copy_(result, non_blocking=True)
             result.zero_()
 
@@ -75,20 +79,6 @@ class Attribution:
         self._graph.capture_end()
         self._kept = there, result, staged, found
         self._staged, self._found = staged.numpy(), found.numpy()
-
-
-@brief
-def told(found: Any) -> Any:
-    """What ``gpu_kernels.assign`` found: events, ON and clear ones ``[n]``, their offsets ``[n, 2]``, histograms."""
-    n = len(found)
-    events, on, clear = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    total, counts = np.empty((n, 2)), np.empty((n, 2, BINS), np.int64)
-    for k in range(n):
-        events[k], on[k], clear[k] = found[k, 0], found[k, 1], found[k, 2]
-        for axis in range(2):
-            total[k, axis] = found[k, 3 + axis] * 2.0**-32
-            counts[k, axis] = found[k, 5 + axis * BINS : 5 + (axis + 1) * BINS]
-    return events, on, clear, total, counts
 
 
 @brief

@@ -138,10 +138,10 @@ def smooth(source, into, taps, mean, factor, rows, columns, r, step, DOWN: tl.co
 
 
 @triton.jit
-def assign(told, dt, result, fields, bins, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+def assign(told, dt, result, fields, counts, head, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     """Each kept event to its target; see ``attribution``. ``told`` is what ``gpu_attribution.tell`` wrote.
 
-    ``result [n, 5 + 2 bins]``: events, those that are ON, those clear of others, their offsets in 2^-32 px, histograms.
+    ``result [n, counts]`` is what ``attribute`` gives: whole numbers, and from ``head`` on, in 32 bits, histograms.
     """
     header = told.to(tl.pointer_type(tl.int64))
     ts = tl.load(header).to(tl.pointer_type(tl.int64))
@@ -183,7 +183,7 @@ def assign(told, dt, result, fields, bins, BLOCK: tl.constexpr):  # type: ignore
                 dy = y - (tl.load(one + 1) - tl.load(one + 3) * age)
                 gated = (tl.abs(dx) <= tl.load(one + 9)) & (tl.abs(dy) <= tl.load(one + 10))
                 alone = alone & ((near & gated) == 0)
-        into = result + own * (5 + 2 * bins)
+        into = result + own * counts
         on = tl.load(ps + i, mine, other=0) != 0
         unit = tl.full([BLOCK], 1, tl.int64)
         tl.atomic_add(into, unit, mine, sem="relaxed")
@@ -193,7 +193,9 @@ def assign(told, dt, result, fields, bins, BLOCK: tl.constexpr):  # type: ignore
         reach_y = tl.load(targets + own * fields + 7, alone, other=1.0)
         tl.atomic_add(into + 3, (from_x * 4294967296.0).to(tl.int64), alone, sem="relaxed")
         tl.atomic_add(into + 4, (from_y * 4294967296.0).to(tl.int64), alone, sem="relaxed")
+        bins = counts - head
         at_x = ((from_x / reach_x + 1) / 2 * bins).to(tl.int32)
         at_y = ((from_y / reach_y + 1) / 2 * bins).to(tl.int32)
-        tl.atomic_add(into + 5 + at_x, unit, alone, sem="relaxed")
-        tl.atomic_add(into + 5 + bins + at_y, unit, alone, sem="relaxed")
+        places = (into + head).to(tl.pointer_type(tl.int32))
+        tl.atomic_add(places + at_x, 1, alone, sem="relaxed")
+        tl.atomic_add(places + bins + at_y, 1, alone, sem="relaxed")

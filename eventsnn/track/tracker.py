@@ -16,7 +16,7 @@ import torch
 from eventsnn.events import Events
 
 from . import fleet_kernels as kernels
-from .attribution import attribute
+from .attribution import Shares, attribute
 from .config import TrackerConfig
 from .fleet import Array, Fleet
 from .identity import Mergers, report
@@ -119,9 +119,10 @@ class Tracker:
         crowd, gate = fleet.crowd, fleet.gate
         targets = fleet.state, fleet.half, fleet.reach, ~fleet.lost, crowd, gate
         if isinstance(events, Events):
-            shares = attribute(events, end_us, self.dt_us, self.sensor, *targets)
+            counts = attribute(events, end_us, self.dt_us, self.sensor, *targets)
         else:
-            shares = self._attribution(events, end_us, *targets)
+            counts = self._attribution(events, end_us, *targets)
+        shares = Shares.of(counts, fleet.reach, crowd)
         fleet.events = shares.events
         columns = fleet.polarity, fleet.half, fleet.silent
         least = config.least_events, self._density

@@ -25,7 +25,7 @@ def follow(
 ) -> Iterator[Row]:
     """Rows of ``Tracks`` as they come; the settings are those of ``eventsnn track``.
 
-    With dt "auto" the windows' length is settled by the start of the stream. Memory is bounded by that and some windows.
+    With dt "auto" the start of the stream settles the windows' length. Memory is bounded by that and some windows.
     """
     facts, source = begun(chunks, sensor)
     settings: dict[str, Any] = {"dt": dt, "min_size": min_size, "max_size": max_size, "max_age": max_age}

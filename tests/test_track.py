@@ -478,7 +478,7 @@ def test_boxes_are_as_large_as_the_object(form, velocity):
 
 @pytest.mark.parametrize("sided", [False, True])
 def test_a_stripe_parts_what_has_both_polarities_on_both_sides(sided):
-    fleet, parting = Fleet(TrackerConfig(), 2.0), Parting(3.0, looks=3)
+    fleet, parting = Fleet(TrackerConfig(), 2.0), Parting(3.0, looks=3, sensor=(100, 80), look_every=2)
     fleet.add(np.array([50.0, 40.0]), np.array([20.0, 10.0]), 1)
     x = np.concatenate([RANDOM.integers(34, 44, 200), RANDOM.integers(54, 66, 200)])
     y = RANDOM.integers(32, 48, 400)

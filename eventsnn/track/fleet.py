@@ -141,16 +141,12 @@ class Fleet:
         return result
 
     @property
-    def is_line(self) -> Array:
-        """True for what is so thin that it may be an edge of something larger."""
-        result: Array = kernels.thin(self.half, self.thin)
-        return result
-
-    @property
-    def one_sided(self) -> Array:
-        """1 or -1 for what gives almost only ON, or only OFF events: an edge of something; else 0."""
-        result: Array = kernels.one_sided(self.polarity)
-        return result
+    def edges(self) -> tuple[Array, Array]:
+        """Which may be an edge of something larger: true for what is thin; 1 or -1 for what gives almost only ON, or OFF
+        events, else 0.
+        """
+        thin, side = kernels.edges(self.half, self.polarity, self.thin)
+        return thin, side
 
     @property
     def expired(self) -> Array:

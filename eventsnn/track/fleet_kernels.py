@@ -28,12 +28,13 @@ def _side(on: float, off: float) -> int:
 
 
 @brief
-def one_sided(polarity: Any) -> Any:
-    """``[n]``: 1 where nearly all events are ON, -1 where OFF, else 0; from ``polarity [n, 2]``, counts of both."""
-    result = np.zeros(len(polarity), np.int64)
-    for k in range(len(polarity)):
-        result[k] = _side(polarity[k, 0], polarity[k, 1])
-    return result
+def edges(half: Any, polarity: Any, bound: float) -> Any:
+    """``[n]``: true where a side is shorter than the bound; 1 where nearly all events are ON, -1 where OFF, else 0."""
+    thin, side = np.empty(len(half), np.bool_), np.empty(len(half), np.int64)
+    for k in range(len(half)):
+        thin[k] = min(half[k, 0], half[k, 1]) < bound
+        side[k] = _side(polarity[k, 0], polarity[k, 1])
+    return thin, side
 
 
 @brief
@@ -67,15 +68,6 @@ def longer(half: Any) -> Any:
     result = np.empty(len(half))
     for k in range(len(half)):
         result[k] = max(half[k, 0], half[k, 1])
-    return result
-
-
-@brief
-def thin(half: Any, bound: float) -> Any:
-    """``[n]``: true where a side is shorter than the bound."""
-    result = np.empty(len(half), np.bool_)
-    for k in range(len(half)):
-        result[k] = min(half[k, 0], half[k, 1]) < bound
     return result
 
 

@@ -184,7 +184,8 @@ class Watch:
         *parts, rest = (kept[low:high] for low, high in pairwise(borders))
         found = []
         if parts and len(self._unlooked):
-            found = [thinned(Events.concatenate([self._unlooked, events[parts.pop(0)]]))]
+            first = Events.concatenate([self._unlooked, events[parts.pop(0)]])
+            found = [first[thinned(np.arange(len(first)))]]
             self._unlooked = self._unlooked[:0]
         if len(rest):
             self._unlooked = Events.concatenate([self._unlooked, events[rest]])

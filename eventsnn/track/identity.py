@@ -32,7 +32,7 @@ class Mergers:
         if len(fleet) != len(self._serials) or (fleet.serial != self._serials).any():
             self._known = _kept(self._serials, fleet.serial, *self._known)
             self._serials = fleet.serial.copy()
-        columns = fleet.state, fleet.half, fleet.id, fleet.is_line, fleet.one_sided, fleet.silent
+        columns = fleet.state, fleet.half, fleet.id, *fleet.edges, fleet.silent
         bounds = config.min_size, config.max_size, fleet.windows(config.merge_after)
         steady = _steady(*columns, *self._known, *bounds)
         gone: set[int] = set()

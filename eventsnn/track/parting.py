@@ -27,11 +27,13 @@ _AXES = np.array([(1.0, 0.0), (0.0, 1.0), (_DIAGONAL, _DIAGONAL), (_DIAGONAL, -_
 class Parting:
     """Watches, look by look, for a stripe of at least ``width`` px through the events of each target.
 
-    Two objects are told apart by one that lasts for ``looks`` in a row.
+    Two objects are told apart by one that lasts for ``looks`` in a row. A look shows the events of ``look_every``
+    windows on a ``(width, height)`` sensor.
     """
 
-    def __init__(self, width: float, looks: int) -> None:
-        self.width, self.looks = width, looks
+    def __init__(self, width: float, looks: int, sensor: tuple[int, int], look_every: int) -> None:
+        self.width, self.looks, self.sensor = width, looks, sensor
+        self._oldest = float(_LOOKS * look_every)
         self._recent: deque[Events] = deque(maxlen=_LOOKS)
         self._lasted: dict[int, int] = {}
         self._seen = 0
@@ -45,14 +47,11 @@ class Parting:
         self._seen += 1
         if self._seen % EVERY or not len(fleet):
             return {}
-        t, x, y, p = (np.concatenate(column) for column in zip(*(e.columns for e in self._recent), strict=True))
-        targets = fleet.state, fleet.half, fleet.reach, fleet.silent == 0
-        age = (end_us - t) / dt_us
-        tiles = np.zeros((1, 1, MOST + 1), np.int16)
-        if len(x):
-            swept = fleet.state * (1, 1, age.max(), age.max())
-            tiles = near_tiles(swept, fleet.reach, targets[-1], int(x.max()) + 1, int(y.max()) + 1)
-        found, owner, place = _stripes(x, y, p, age, *targets, tiles, _AXES, self.width)
+        columns = (np.concatenate(column) for column in zip(*(e.columns for e in self._recent), strict=True))
+        here = fleet.silent == 0
+        tiles = near_tiles(fleet.state * (1, 1, self._oldest, self._oldest), fleet.reach, here, *self.sensor)
+        targets = fleet.state, fleet.half, fleet.reach, here
+        found, owner, place = _stripes(*columns, end_us, dt_us, *targets, tiles, self._oldest, _AXES, self.width)
         before, self._lasted = self._lasted, {}
         parts = {}
         for k in np.flatnonzero(found[:, 2]).tolist():
@@ -60,36 +59,69 @@ class Parting:
             self._lasted[serial] = before.get(serial, 0) + 1
             fleet.reach[k] = np.minimum(fleet.reach[k], fleet.gate[k])
             if self._lasted[serial] >= self.looks:
-                own = place[owner == k]
-                above = own @ _AXES[int(found[k, 0])] > found[k, 1]
-                boxes = [np.quantile(own[side], (0.05, 0.95), axis=0) + fleet.place[k] for side in (~above, above)]
-                parts[k] = boxes[0], boxes[1]
+                low, high = _sides(place[owner == k], _AXES[int(found[k, 0])], found[k, 1])
+                parts[k] = low + fleet.place[k], high + fleet.place[k]
                 del self._lasted[serial]
         return parts
 
 
+@brief
+def _sides(place: Any, axis: Any, border: float) -> tuple[Any, Any]:
+    """The boxes of the events ``[n, 2]`` below and above a place along an axis, ``[2, 2]``: 5 % and 95 % quantiles."""
+    above = place[:, 0] * axis[0] + place[:, 1] * axis[1] > border
+    return _box(place[~above]), _box(place[above])
+
+
+@brief
+def _box(place: Any) -> Any:
+    box = np.empty((2, 2))
+    for k in range(2):
+        ordered = np.sort(place[:, k])
+        for side in range(2):
+            at = (0.05 + 0.9 * side) * (len(ordered) - 1)
+            first = int(at)
+            after = min(first + 1, len(ordered) - 1)
+            box[side, k] = ordered[first] + (at - first) * (ordered[after] - ordered[first])
+    return box
+
+
 @compiled
 def _stripes(
-    x: Any, y: Any, p: Any, age: Any, state: Any, half: Any, reach: Any, here: Any, tiles: Any, axes: Any, least: float
+    t: Any,
+    x: Any,
+    y: Any,
+    p: Any,
+    end_us: int,
+    dt_us: int,
+    state: Any,
+    half: Any,
+    reach: Any,
+    here: Any,
+    tiles: Any,
+    oldest: float,
+    axes: Any,
+    least: float,
 ) -> tuple[Any, Any, Any]:
     """For each of n targets the widest stripe through its events: ``[n, 3]``, axis, place along it from the target's
     centre and width [px]; a width of 0 where there is none of ``least`` px.
 
     And for each event its target, the one it is nearest to in units of its size ``half`` within its ``reach``, or -1,
-    and its place ``[2]`` from there. ``tiles`` lists the targets that may reach a tile.
+    and its place ``[2]`` from there. ``tiles`` lists the targets that may reach a tile, for events up to ``oldest``
+    windows old.
     """
+    rows, columns, _ = tiles.shape
     n, bins = len(state), _BINS
     owner, place = np.full(len(x), -1), np.zeros((len(x), 2))
     counts, found = np.zeros((n, len(axes), bins + 1, 2), np.int32), np.zeros((n, 3))
     radius = np.hypot(reach[:, 0], reach[:, 1])
     for i in range(len(x)):
-        closest = np.inf
-        tile = tiles[y[i] >> SHIFT, x[i] >> SHIFT]
-        listed = age[i] >= 0 and tile[0] <= MOST
-        for j in range(tile[0] if listed else n):
-            k = tile[j + 1] if listed else j
-            dx = x[i] - (state[k, 0] - state[k, 2] * age[i])
-            dy = y[i] - (state[k, 1] - state[k, 3] * age[i])
+        closest, age = np.inf, (end_us - t[i]) / dt_us
+        row, column = int(y[i]) >> SHIFT, int(x[i]) >> SHIFT
+        listed = 0 <= age <= oldest and 0 <= row < rows and 0 <= column < columns and tiles[row, column, 0] <= MOST
+        for j in range(tiles[row, column, 0] if listed else n):
+            k = tiles[row, column, j + 1] if listed else j
+            dx = x[i] - (state[k, 0] - state[k, 2] * age)
+            dy = y[i] - (state[k, 1] - state[k, 3] * age)
             if here[k] and abs(dx) < reach[k, 0] and abs(dy) < reach[k, 1]:
                 apart = (dx / half[k, 0]) ** 2 + (dy / half[k, 1]) ** 2
                 if apart < closest:

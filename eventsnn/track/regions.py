@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,9 +28,6 @@ BLOCK = 8
 LEAST_VARIANCE = 1e-3
 MOST_EVENTS = 1_500
 MOST_PER_PIXEL = 2  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
-
-
-T = TypeVar("T", Events, NDArray[np.int64])
 
 
 @dataclass(frozen=True)
@@ -60,9 +56,9 @@ class Sight:
     """Some of the events since the last look."""
 
 
-def thinned(events: T) -> T:
-    """Every k-th of some events, or of their places, such that there are ``MOST_EVENTS`` at most."""
-    return events[:: max(1, -(-len(events) // MOST_EVENTS))]
+def thinned(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Every k-th of some events' places, such that there are ``MOST_EVENTS`` at most."""
+    return places[:: max(1, -(-len(places) // MOST_EVENTS))]
 
 
 class RegionDetector:

@@ -66,7 +66,8 @@ class Tracker:
         self.fleet = Fleet(self.config, self.dt_us / 1e3)
         self.frame, self._density = 0, 0.0
         looks = self.fleet.windows(self.config.confirm / (EVERY * self.config.look_every), 3)
-        self._mergers, self._parting = Mergers(), Parting(self.config.min_size / 4, looks)
+        self._mergers = Mergers()
+        self._parting = Parting(self.config.min_size / 4, looks, self.sensor, self.config.look_every)
         self._fading = math.exp(-self.dt_us / 1e3 / self.config.merge_after)
         self._waits = tuple(self.fleet.windows(ms, 5) for ms in (self.config.confirm, 2 * self.config.merge_after))
         self._trail = self.fleet.windows(self.config.trail)
@@ -98,7 +99,8 @@ class Tracker:
         self._unlooked = []
         background = self.regions.background()
         seen = self.regions.response(background)[None], self.regions.map.numpy()[None]
-        return Sight(background, self.regions.outlined(*seen, self.config.birth_z)[0], thinned(recent.numpy()))
+        some = recent.numpy()[thinned(np.arange(len(recent)))]
+        return Sight(background, self.regions.outlined(*seen, self.config.birth_z)[0], some)
 
     def follow(self, events: Events | Part, end_us: int, sight: Sight | None) -> list[Row]:
         """Rows for the window that ends at ``end_us``, with what ``see`` gave for it."""

@@ -142,8 +142,8 @@ class Fleet:
 
     @property
     def edges(self) -> tuple[Array, Array]:
-        """Which may be an edge of something larger: true for what is thin; 1 or -1 for what gives almost only ON, or OFF
-        events, else 0.
+        """Which may be an edge of something larger: true for what is thin; 1 or -1 for what gives almost only ON,
+        or OFF, events, else 0.
         """
         thin, side = kernels.edges(self.half, self.polarity, self.thin)
         return thin, side

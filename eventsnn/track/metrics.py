@@ -1,5 +1,6 @@
-"""How good tracks are: pixel error, MOTA and MOTP, IDF1, HOTA.
+"""How good tracks are: pixel error, success and precision, MOTA and MOTP, IDF1, HOTA.
 
+Success and precision: Wu, Lim, Yang 2013, doi 10.1109/CVPR.2013.312; normalised: Mueller et al. 2018, arXiv 1803.10794.
 CLEAR MOT: Bernardin, Stiefelhagen 2008, doi 10.1155/2008/246309. IDF1: Ristani et al. 2016, arXiv 1609.01775. HOTA:
 Luiten et al. 2021, arXiv 2009.07736.
 """
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 _ALPHAS = np.arange(0.05, 0.99, 0.05)
+_OVERLAPS = np.arange(21) / 20
+_ERRORS = np.arange(51) / 100
+_NEAR, _FAR = 5.0, 20.0  # px
 _EPS = np.finfo(float).eps
 
 
@@ -51,7 +55,14 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares in 0..1 but for ``mota``, which can be negative, the counts, and the errors [px] of matched centres."""
+    """Shares in 0..1 but for ``mota``, which can be negative, the counts, and the errors [px] of matched centres.
+
+    The last four are those of trackers of one object, and ask for no ids: a true box counts with the box that it is
+    given where each frame's boxes are assigned as well as can be, or as failed without one. ``success_auc`` is the
+    share of true boxes overlapped by more than u, averaged over u = 0, 0.05, ..., 1 (so at most 20/21), ``precision_5``
+    and ``precision_20`` the shares whose centre is off by 5 and 20 px at most, and ``precision_auc`` the share whose
+    centre is off by u widths and heights at most, averaged over u = 0, 0.01, ..., 0.5.
+    """
 
     mota: float
     motp: float
@@ -67,6 +78,10 @@ class Scores:
     error_mean: float
     error_median: float
     error_90: float
+    success_auc: float
+    precision_5: float
+    precision_20: float
+    precision_auc: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,19 +135,23 @@ def evaluate(truth: Labelled, tracks: Labelled, similarity: str = "iou", least: 
     if not len(truth.frame):
         raise ValueError("the truth has no boxes to compare with")
     frames = list(_frames(truth, tracks, similarity))
-    identity, hota = _identity(frames, truth, tracks, least), _hota(frames, truth, tracks)
-    return Scores(**_clear(match(truth, tracks, similarity, least), truth, tracks), **identity, **hota)
+    clear = _clear(match(truth, tracks, similarity, least), truth, tracks)
+    return Scores(**clear, **_identity(frames, truth, tracks, least), **_hota(frames, truth, tracks), **_single(frames))
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """The ids present in a frame, their similarity ``[truth, tracks]`` and the distance of their centres [px]."""
+    """The ids present in a frame; ``[truth, tracks]`` the similarity of their boxes, the overlap, and the distance of
+    the centres in px and in widths and heights of the true box.
+    """
 
     number: int
     true: NDArray[np.int64]
     found: NDArray[np.int64]
     similarity: NDArray[np.float64]
+    overlap: NDArray[np.float64]
     distance: NDArray[np.float64]
+    scaled: NDArray[np.float64]
 
 
 def _frames(truth: Labelled, tracks: Labelled, similarity: str) -> Iterator[_Frame]:
@@ -144,14 +163,36 @@ def _frames(truth: Labelled, tracks: Labelled, similarity: str) -> Iterator[_Fra
             if len(np.unique(ids)) < len(ids):
                 raise ValueError(f"an id stands twice in frame {frame}")
         a, b = truth.boxes[here][:, None], tracks.boxes[there][None]
-        apart = np.hypot(*np.moveaxis(a[..., :2] + a[..., 2:] / 2 - b[..., :2] - b[..., 2:] / 2, -1, 0))
-        if similarity == "point":
-            alike = np.maximum(0, 1 - apart / a[..., 2:].max(-1))
-        else:
-            overlap = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-            common = np.maximum(overlap, 0).prod(-1)
-            alike = common / np.maximum(a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - common, _EPS)
-        yield _Frame(int(frame), truth.id[here], tracks.id[there], alike, apart)
+        off = a[..., :2] + a[..., 2:] / 2 - b[..., :2] - b[..., 2:] / 2
+        apart, scaled = (np.hypot(*np.moveaxis(way, -1, 0)) for way in (off, off / np.maximum(a[..., 2:], _EPS)))
+        shared = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+        common = np.maximum(shared, 0).prod(-1)
+        overlap = common / np.maximum(a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - common, _EPS)
+        alike = overlap if similarity == "iou" else np.maximum(0, 1 - apart / a[..., 2:].max(-1))
+        yield _Frame(int(frame), truth.id[here], tracks.id[there], alike, overlap, apart, scaled)
+
+
+def _single(frames: list[_Frame]) -> dict[str, Any]:
+    """Success and precision, of true boxes each given the box that makes the sum best."""
+    overlaps = np.concatenate([_given(-frame.overlap, 0.0) for frame in frames])
+    errors = np.concatenate([_given(frame.distance, _FAR) for frame in frames])
+    scaled = np.concatenate([_given(frame.scaled, _ERRORS[-1]) for frame in frames])
+    return {
+        "success_auc": float((np.minimum(-overlaps, 1)[:, None] > _OVERLAPS).mean()),
+        "precision_5": float((errors <= _NEAR).mean()),
+        "precision_20": float((errors <= _FAR).mean()),
+        "precision_auc": float((scaled[:, None] <= _ERRORS).mean()),
+    }
+
+
+def _given(cost: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+    """The cost of each true box ``[truth]`` in the assignment with the least sum, in which none costs over ``most``;
+    without one, infinite, or 0 where costs are negative.
+    """
+    given = np.full(len(cost), np.inf if most else 0.0)
+    rows, columns = linear_sum_assignment(np.minimum(cost, most))
+    given[rows] = cost[rows, columns]
+    return given
 
 
 def _clear(matches: Matches, truth: Labelled, tracks: Labelled) -> dict[str, Any]:

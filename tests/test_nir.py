@@ -13,7 +13,9 @@ import torch
 
 import eventsnn
 from eventsnn.containers import LConv2d, Lift, RecurrentSequential, SequentialState
+from eventsnn.containers.delays import DelayLinear
 from eventsnn.nir import NIRNetwork, from_nir, to_nir
+from eventsnn.nir.delays import Delay
 
 nir = pytest.importorskip("nir", reason="the package nir is not installed: pip install 'eventsnn[nir]'")
 
@@ -46,6 +48,12 @@ def image_network():
     )
 
 
+def delayed(**options):
+    layer = DelayLinear(4, 3, max_delay=5, **options)
+    layer.anneal(0.1)
+    return SequentialState(layer, eventsnn.LIFBox(dt=0.002), DelayLinear(3, 2, max_delay=1), eventsnn.LIBox(dt=0.002))
+
+
 def feedback():
     return Lift(RecurrentSequential(Linear(4, 4), eventsnn.LIFCell(), Linear(4, 4), output_modules=1))
 
@@ -74,6 +82,8 @@ NETWORKS = {  # model, shape of one sample, whether it comes back as a chain
         False,
     ),
     "feedback": (feedback, (4,), False),
+    "delays": (delayed, (4,), False),
+    "delays without bias": (partial(delayed, bias=False), (4,), False),
     "cells": (lambda: Lift(SequentialState(Flatten(1), Linear(8, 3), eventsnn.LIFCell())), (2, 4), True),
 }
 
@@ -97,7 +107,7 @@ def test_round_trip_gives_the_same_spikes(name, tmp_path):
         assert torch.equal(out, want)
 
 
-@pytest.mark.parametrize("name", ["LIFRecurrent", "feedback", "images"])
+@pytest.mark.parametrize("name", ["LIFRecurrent", "feedback", "images", "delays"])
 def test_what_comes_back_streams_resets_copies_and_trains(name):
     make, shape, _ = NETWORKS[name]
     model, x = from_nir(to_nir(seeded(make).eval(), shape)), 20 * uniform(12, 2, *shape)
@@ -222,9 +232,13 @@ def test_models_that_nir_cannot_express_are_refused_by_name(make, shape, message
 
 def test_graphs_that_cannot_be_read_are_refused_by_name():
     ends = {"i": nir.Input({"input": np.array([2])}), "o": nir.Output({"output": np.array([2])})}
-    delay = nir.NIRGraph(ends | {"d": nir.Delay(np.ones(2))}, [("i", "d"), ("d", "o")])
-    with pytest.raises(ValueError, match="d: there is no module for the NIR node Delay"):
+    other = nir.NIRGraph(ends | {"d": nir.I(np.ones(2))}, [("i", "d"), ("d", "o")])
+    with pytest.raises(ValueError, match="d: there is no module for the NIR node I"):
+        from_nir(other)
+    delay = nir.NIRGraph(ends | {"d": nir.Delay(np.array([0.003, 0.0035]))}, [("i", "d"), ("d", "o")])
+    with pytest.raises(ValueError, match=r"d: its delays are no whole numbers of steps of 0.001 s"):
         from_nir(delay)
+    assert from_nir(delay, dt=0.0005)(torch.ones(9, 1, 2))[0].sum((0, 1)).tolist() == [3, 2]
     two = nir.NIRGraph(ends | {"j": nir.Input({"input": np.array([2])})}, [("i", "o"), ("j", "o")])
     with pytest.raises(ValueError, match="the graph must have one Input node, not 2"):
         from_nir(two)
@@ -248,6 +262,30 @@ def test_nir_is_imported_when_it_is_needed_and_its_lack_is_explained():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["NIR graphs need the package nir: pip install 'eventsnn[nir]'"] * 2
+
+
+@pytest.mark.parametrize("over_time", [True, False])
+def test_a_delay_holds_back_each_element_and_forgets_at_a_reset(over_time):
+    delay, x = Delay(torch.tensor([0, 3, 1]), over_time), uniform(9, 2, 3)
+    reset = torch.zeros(9, 2, dtype=torch.bool)
+    reset[2, 0] = reset[5] = True
+    for mask in (None, reset):
+        state, found = None, []
+        for piece in (slice(0, 4), slice(4, 4), slice(4, 9)) if over_time else range(9):
+            y, state = delay(x[piece], state, reset=None if mask is None else mask[piece])
+            found.append(y if over_time else y[None])
+        y = torch.cat(found)
+        for t in range(9):
+            for k, d in enumerate((0, 3, 1)):
+                for b in range(2):
+                    gone = t < d or (mask is not None and mask[t - d + 1 : t + 1, b].any())
+                    assert y[t, b, k] == (0 if gone else x[t - d, b, k])
+
+
+def test_delays_of_neurons_with_several_steps_are_refused():
+    model = SequentialState(DelayLinear(3, 3), eventsnn.LIF(), eventsnn.LIF(dt=0.002))
+    with pytest.raises(ValueError, match=r"0: its delays are in steps of one dt over time, but .* \[0.001, 0.002\]"):
+        to_nir(model, 3)
 
 
 def test_names_never_collide():

@@ -819,8 +819,6 @@ SMALLER = {  # for speed
 
 REFUSED = {
     "shd": "NIR has no node for LSNNRecurrent",
-    "shd-delays": "follows no convolution or linear layer",
-    "ssc": "follows no convolution or linear layer",
 }
 
 

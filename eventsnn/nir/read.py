@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..containers import SequentialState
+from .delays import delay_of
 from .network import NIRNetwork
 from .neurons import MODEL_OF, Scale, Threshold, neuron_of
 from .package import nir_package
@@ -21,9 +22,9 @@ def from_nir(graph: Any, dt: float | None = None) -> SequentialState | NIRNetwor
 
     x is `[T, B, ...]`. A chain of nodes becomes a SequentialState, anything else an `NIRNetwork`. NIR is in continuous
     time: dt (seconds) is the step, by default that in the nodes' metadata, else 0.001. Nodes: Affine, Linear, Scale,
-    Threshold, Conv1d, Conv2d, AvgPool2d, SumPool2d, Flatten, IF, LI, LIF, CubaLI, CubaLIF, Identity and graphs of them,
-    with one input and one output each. Where edges form a cycle, the one that closes it takes one step. Weights are
-    learnable, neuron parameters fixed.
+    Delay (of whole steps), Threshold, Conv1d, Conv2d, AvgPool2d, SumPool2d, Flatten, IF, LI, LIF, CubaLI, CubaLIF,
+    Identity and graphs of them, with one input and one output each. Where edges form a cycle, the one that closes it
+    takes one step. Weights are learnable, neuron parameters fixed.
 
     Raises ValueError that names a node which is not among these, ImportError without the package nir.
     """
@@ -73,6 +74,8 @@ def _modules(nir: Any, node: Any, name: str, dt: float | None, over_time: bool) 
     kind = type(node).__name__
     if kind in MODEL_OF:
         return neuron_of(node, dt or float(node.metadata.get("dt", 0.001)), over_time)
+    if kind == "Delay":
+        return [delay_of(node, name, dt or float(node.metadata.get("dt", 0.001)), over_time)]
     if kind in ("Input", "Output", "Identity"):
         return [nn.Identity()]
     if kind in ("Affine", "Linear") and node.weight.ndim == 2:

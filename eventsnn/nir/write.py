@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ..containers import Lift, RecurrentSequential, SequentialState
+from ..containers.delays import DelayLinear
 from ..containers.stateful import call, original, rank_of
 from ..forms.modules import Form
+from .delays import nodes_of
 from .layers import array, spike_pool, stateless_node, vector
 from .neurons import EXPORTED, node_fields
 from .package import nir_package
@@ -22,12 +24,12 @@ def to_nir(model: nn.Module, input_shape: int | Sequence[int], path: Any = None)
 
     `input_shape` is that of one sample at one step, without time and batch, for example `(2, 34, 34)`. Expressed are
     IAF, LI, LIBox, LIF and LIFBox in all forms, with weights and recurrence, Linear, Conv1d, Conv2d, LConv2d,
-    AvgPool2d, sum pooling (`AvgPool2d(..., divisor_override=1)`, `LPPool2d(1, ...)`), MaxPool2d of spikes (a sum and a
-    threshold) and Flatten, in SequentialState, torch's Sequential, Lift and RecurrentSequential; Dropout and Identity
-    are left out. Time constants are in seconds;
-    a cell becomes the same node as its layer, and feedback takes one step. A model whose neurons are all cells, outside
-    of Lift, is one step: its batch is the first axis, as for `Flatten(1)`. Nodes carry dt in their metadata. The
-    surrogate gradient and the initial state are not part of NIR.
+    `DelayLinear` (a matrix for each of its delays), AvgPool2d, sum pooling (`AvgPool2d(..., divisor_override=1)`,
+    `LPPool2d(1, ...)`), MaxPool2d of spikes (a sum and a threshold) and Flatten, in SequentialState, Lift, torch's
+    Sequential and RecurrentSequential; Dropout and Identity are left out. Time constants are in seconds; a cell becomes
+    the same node as its layer, and feedback takes one step. A model whose neurons are all cells, outside of Lift, is
+    one step: its batch is the first axis, as for `Flatten(1)`. Nodes carry dt in their metadata. The surrogate gradient
+    and the initial state are not part of NIR.
 
     Raises ValueError that names what NIR cannot express, ImportError without the package nir (extra `eventsnn[nir]`).
     """
@@ -55,6 +57,8 @@ class _Writer:
         self.edges: list[tuple[str, str]] = []
         forms = [module for module in model.modules() if isinstance(module, (Form, Lift))]
         one_step = bool(forms) and not any(isinstance(form, Lift) or form.over_time for form in forms)
+        dts: list[Any] = [form.dt for form in forms if hasattr(form, "dt")]
+        self.dts = {float(dt) for dt in dts} or {0.001}
         self.lead = 1 if one_step else 2  # axes before those that NIR knows: time and batch; in a step only batch
         parameter: Tensor | None = next(model.parameters(), None)
         self.dtype = torch.get_default_dtype() if parameter is None else parameter.dtype
@@ -84,6 +88,8 @@ class _Writer:
             return self.neuron(name, module, before, x)
         if isinstance(module, (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)):
             return before, x
+        if isinstance(module, DelayLinear):
+            return self.delays(name, module, before, x)
         pool = spike_pool(module) if isinstance(module, nn.MaxPool2d) and self.spikes(before) else None
         if pool is not None:
             return self.sequence(name, pool, before, x)
@@ -119,6 +125,20 @@ class _Writer:
             last, y = self.module(f"{name}_{key}", child, last, y)
         self.edges.append((last, f"{name}_sum"))
         return last, y
+
+    def delays(self, name: str, module: DelayLinear, before: str, x: Tensor) -> tuple[str, Tensor]:
+        if self.lead != 2 or len(self.dts) != 1:
+            why = f"the neurons step by {sorted(self.dts)}" if self.lead == 2 else "this model is a single step"
+            raise ValueError(f"{name}: its delays are in steps of one dt over time, but {why}")
+        (dt,) = self.dts
+        with torch.no_grad():
+            y = module(vector(x, name, self.lead))[0]
+        for node, kind, source, fields in nodes_of(module, name, dt):
+            self.node(node, kind, source or before, x if kind != "Scale" else y, x if kind == "Delay" else y, fields)
+            if kind == "Delay":
+                self.nodes[node].metadata = {"dt": dt}
+        self.edges += [(f"{name}_{k}", name) for k in range(1, module.max_delay + 1)]
+        return name, y
 
     def neuron(self, name: str, module: Any, before: str, x: Tensor) -> tuple[str, Tensor]:
         if not hasattr(module, "model"):

@@ -1,9 +1,9 @@
 """Training: recipes, networks from words, a plain loop, checkpoints that go on bit for bit, and honest figures."""
 
+from ..containers.delays import DelayLinear
 from .checkpoint import load, network, restore, save
 from .cost import Cost, cost
 from .data import Data
-from .delays import DelayLinear
 from .evaluate import accuracy, confusion, evaluate
 from .loop import fit
 from .network import build

@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..containers import SequentialState
+from ..containers.delays import DelayLinear
 from ..io.atomic import whole
-from .delays import DelayLinear
 from .recipe import Recipe
 from .run import Run, network_of
 

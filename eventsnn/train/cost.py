@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
+from ..containers.delays import DelayLinear
 from ..fields import SpatialReceptiveField2d
 from .activity import spiking_layers
-from .delays import DelayLinear
 
 
 class Cost(NamedTuple):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval, fuse_linear_bn_weights
 
 from ..containers import SequentialState
+from ..containers.delays import DelayLinear
 from ..fields import SpatialReceptiveField2d
 
 
@@ -31,9 +35,18 @@ def without_norms(net: SequentialState) -> SequentialState:
             modules[-1] = fuse_conv_bn_eval(modules[-1], module)
         elif modules and isinstance(modules[-1], nn.Linear):
             modules[-1] = fuse_linear_bn_eval(modules[-1], module)
+        elif modules and isinstance(modules[-1], DelayLinear):
+            modules[-1] = _delayed(modules[-1], module)
         else:
             raise ValueError(f"{module} follows no convolution or linear layer, so it cannot be taken into one")
     return SequentialState(*modules).eval()
+
+
+def _delayed(layer: DelayLinear, norm: Any) -> DelayLinear:
+    """Connections with delays, their weights and bias those that a norm behind them leaves."""
+    fused, facts = copy.deepcopy(layer), (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+    fused.weight, fused.bias = fuse_linear_bn_weights(layer.weight, layer.bias, *facts)
+    return fused
 
 
 def _convolution(fields: SpatialReceptiveField2d) -> nn.Conv2d:

@@ -25,10 +25,10 @@ import torch
 from torch import nn
 
 from .. import forms
+from ..containers.delays import DelayLinear
 from ..containers.stateful import call
 from ..fields import SpatialReceptiveField2d, SpatioTemporalReceptiveField2d, derivative_orders, spatial_parameters
 from .convolve import Conv2d
-from .delays import DelayLinear
 from .layout import MeanPool2d, Network
 from .norm import Norm1d, Norm2d
 from .words import parse, unknown

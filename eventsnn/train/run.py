@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from ..containers import SequentialState
+from ..containers.delays import DelayLinear
 from .activity import Activity
-from .delays import DelayLinear
 from .network import build
 from .parallel import average
 from .readout import logits, loss

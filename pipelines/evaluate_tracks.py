@@ -15,14 +15,16 @@ from eventsnn.io.atomic import whole
 from eventsnn.track import Tracks, resample
 from eventsnn.track.metrics import Boxes, Labelled, Scores, evaluate
 
+_UNITS = {"error": " px", "latency": " ms", "real": " x"}
+
 
 @dataclass(frozen=True)
 class Config:
-    """Compare tracks with the truth: MOTA, MOTP, IDF1, HOTA, switches, errors."""
+    """Compare tracks with the truth: MOTA, MOTP, IDF1, HOTA, switches, errors, success and precision, latency."""
 
-    result: Annotated[Path, tyro.conf.Positional]
+    result: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RESULT")]
     """Tracks as written by the command track (tracks.csv), or MOTChallenge text."""
-    truth: Annotated[Path, tyro.conf.Positional]
+    truth: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH")]
     """The truth, in one of the same formats. Of two CSV files the result is interpolated at the truth's times where its
     windows are others; MOTChallenge text tells no times, so frames must be numbered alike."""
     similarity: Literal["iou", "point"] = "iou"
@@ -66,17 +68,27 @@ def _warn(truth: int, result: int) -> None:
         )
 
 
+def speed(result: Path) -> dict[str, float]:
+    """How fast the windows of a result came, as told by the report of the command track beside it; else nothing."""
+    report = result.parent / "report.json"
+    told = json.loads(report.read_text()) if result.stem == "tracks" and report.exists() else {}
+    if "latency_ms" not in told:
+        return {}
+    latency = told["latency_ms"]
+    return {"latency_50": latency["median"], "latency_99": latency["99 %"], "real_time": told["real_time_factor"]}
+
+
 def run(config: Config) -> Scores:
-    """Print the scores, and write them where a file is named."""
+    """Print the scores, and how fast the result came where a report tells; and write them where a file is named."""
     truth, result = read(config.truth), read(config.result)
     if isinstance(truth, Tracks) and isinstance(result, Tracks):
         truth, result = alike(truth, result)
     elif len(truth.frame) and len(result.frame):
         _warn(int(truth.frame.max()), int(result.frame.max()))
     scores = evaluate(truth, result, config.similarity, config.least)
-    table = asdict(scores)
+    table = asdict(scores) | speed(config.result)
     for name, value in table.items():
-        unit = " px" if name.startswith("error") else ""
+        unit = _UNITS.get(name.partition("_")[0], "")
         print(f"{name:13} " + (f"{value:8}" if isinstance(value, int) else f"{value:8.3f}") + unit)
     if config.out is not None:
         with whole(config.out) as path:

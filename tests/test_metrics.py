@@ -1,10 +1,15 @@
 """Tracking metrics: an example worked by hand, laws, and a reference implementation where it is installed."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventsnn import cli
+from eventsnn.datasets.shapes import tracking_benchmark
+from eventsnn.pipelines.track import track
 from eventsnn.track import Tracks
 from eventsnn.track.metrics import Boxes, evaluate
 
@@ -74,6 +79,35 @@ def test_laws(truth, tracks):
     assert shuffled.hota == pytest.approx(scores.hota)
 
 
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=20), st.integers(0, 3))
+def test_success_and_precision_of_one_object_count_frames(shifts, missing):
+    """Boxes of 20 x 10 px, each shifted to the right; some more frames have no box of the track."""
+    n = len(shifts)
+    place = np.tile([5.0, 5.0, 20.0, 10.0], (n + missing, 1))
+    truth = Boxes(np.arange(n + missing), np.ones(n + missing, int), place)
+    moved = place[:n] + np.array([[shift, 0, 0, 0] for shift in shifts])
+    scores = evaluate(truth, Boxes(np.arange(n), np.ones(n, int), moved))
+    overlaps = [max(0, 20 - shift) / (20 + min(shift, 20)) for shift in shifts] + [0] * missing
+    levels = [k / 20 for k in range(21)]
+    assert scores.success_auc == pytest.approx(
+        np.mean([[overlap > u for u in levels] for overlap in overlaps]), abs=0.5 / 21
+    )
+    assert scores.precision_20 == pytest.approx(sum(shift <= 20 for shift in shifts) / (n + missing))
+    assert scores.precision_5 == pytest.approx(sum(shift <= 5 for shift in shifts) / (n + missing))
+    near = [[shift / 20 <= k / 100 + 1e-9 for k in range(51)] for shift in shifts] + [[False] * 51] * missing
+    assert scores.precision_auc == pytest.approx(np.mean(near), abs=0.5 / 51)
+
+
+def test_success_and_precision_ask_for_no_ids_and_for_no_more_than_one_box_each():
+    scores = evaluate(TRUTH, FOUND)
+    assert scores.success_auc == pytest.approx(0.9 * 20 / 21)
+    assert (scores.precision_5, scores.precision_20, scores.precision_auc) == (0.9, 0.9, 0.9)
+    two = boxes([(1, 1, 0), (1, 2, 1)])
+    assert evaluate(two, boxes([(1, 1, 0)])).precision_20 == 0.5
+    assert evaluate(two, boxes([(1, 1, 1), (1, 2, 0)])).success_auc == pytest.approx(20 / 21)
+    assert evaluate(two, boxes([])).success_auc == 0
+
+
 def test_mot_files(tmp_path):
     (tmp_path / "gt.txt").write_text("1,1,0,0,5,5,1,-1,-1,-1\n2,1,1,0,5,5,1,-1,-1,-1\n")
     truth = Boxes.from_mot(tmp_path / "gt.txt")
@@ -134,3 +168,44 @@ def test_against_trackeval(truth, tracks):
     assert ours.idf1 == pytest.approx(identity["IDF1"], abs=1e-9)
     for name in ("HOTA", "DetA", "AssA", "LocA"):
         assert getattr(ours, name.lower()) == pytest.approx(hota[name].mean(), abs=1e-9)
+
+
+def test_against_trackeval_on_files(tmp_path):
+    """Its own reader, overlap and evaluator, on the files that the commands write and compare."""
+    trackeval = pytest.importorskip("trackeval")
+    events, truth = tracking_benchmark(6, "500ms")
+    mine = tmp_path / "found" / "MOT17-train" / "mine" / "data" / "clip.txt"
+    true = tmp_path / "true" / "MOT17-train" / "clip" / "gt" / "gt.txt"
+    for path in (mine, true):
+        path.parent.mkdir(parents=True)
+    track(events, dt="1ms").to_mot(mine)
+    truth.to_mot(true)
+    frames = max(int(line.split(",")[0]) for path in (mine, true) for line in path.read_text().splitlines())
+    (true.parents[1] / "seqinfo.ini").write_text(f"[Sequence]\nname=clip\nseqLength={frames}\n")
+    places = {"GT_FOLDER": str(tmp_path / "true"), "TRACKERS_FOLDER": str(tmp_path / "found")}
+    asked = {"SEQ_INFO": {"clip": None}, "DO_PREPROC": False, "PRINT_CONFIG": False}
+    quiet = {
+        "PRINT_CONFIG": False,
+        "PRINT_RESULTS": False,
+        "TIME_PROGRESS": False,
+        "DISPLAY_LESS_PROGRESS": False,
+        "OUTPUT_SUMMARY": False,
+        "OUTPUT_DETAILED": False,
+        "PLOT_CURVES": False,
+    }
+    metrics = [
+        trackeval.metrics.HOTA(),
+        *(kind({"PRINT_CONFIG": False}) for kind in (trackeval.metrics.CLEAR, trackeval.metrics.Identity)),
+    ]
+    data = trackeval.datasets.MotChallenge2DBox(places | asked)
+    theirs = trackeval.Evaluator(quiet).evaluate([data], metrics)[0]["MotChallenge2DBox"]["mine"]["clip"]["pedestrian"]
+    assert cli.main(["evaluate-tracks", str(mine), str(true), "--out", str(tmp_path / "scores.json")]) == 0
+    ours = json.loads((tmp_path / "scores.json").read_text())
+    assert 0.1 < ours["mota"] < 1
+    for name in ("HOTA", "DetA", "AssA", "LocA"):
+        assert ours[name.lower()] == pytest.approx(theirs["HOTA"][name].mean(), abs=1e-9)
+    for name in ("MOTA", "MOTP"):
+        assert ours[name.lower()] == pytest.approx(theirs["CLEAR"][name], abs=1e-9)
+    assert ours["idf1"] == pytest.approx(theirs["Identity"]["IDF1"], abs=1e-9)
+    for name, count in {"switches": "IDSW", "fragments": "Frag", "missed": "CLR_FN", "ghosts": "CLR_FP"}.items():
+        assert ours[name] == theirs["CLEAR"][count]

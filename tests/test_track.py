@@ -682,6 +682,22 @@ def test_tracks_are_evaluated_from_files(tmp_path, capsys):
     assert cli.main(["evaluate-tracks", files[0], str(tmp_path / "none.txt")]) == 2
 
 
+def test_the_latency_of_a_result_is_told_where_its_report_is(tmp_path, capsys):
+    eventsnn.io.write(tmp_path / "disc.raw", moving(0)[0], format="EVT2")
+    out = tmp_path / "out"
+    assert cli.main(["track", str(tmp_path / "disc.raw"), "--dt", "20ms", "--no-video", "--out", str(out)]) == 0
+    capsys.readouterr()
+    compared = ["evaluate-tracks", str(out / "tracks.txt"), str(out / "tracks.txt")]
+    assert cli.main(compared) == 0
+    latency = json.loads((out / "report.json").read_text())["latency_ms"]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["latency_50", f"{latency['median']:.3f}", "ms"] in lines
+    assert ["latency_99", f"{latency['99 %']:.3f}", "ms"] in lines
+    (out / "report.json").write_text("{}")
+    assert cli.main(compared) == 0
+    assert "latency" not in capsys.readouterr().out
+
+
 def steady(dt_us, end_us, pause=(0, 0)):
     """Two objects on straight lines, a row every ``dt_us``; the second is away in ``pause``."""
     times = [(k, k * dt_us) for k in range(1, end_us // dt_us + 1)]

@@ -181,7 +181,7 @@ def _single(frames: list[_Frame]) -> dict[str, Any]:
         "success_auc": float((np.minimum(-overlaps, 1)[:, None] > _OVERLAPS).mean()),
         "precision_5": float((errors <= _NEAR).mean()),
         "precision_20": float((errors <= _FAR).mean()),
-        "precision_auc": float((scaled[:, None] <= _ERRORS).mean()),
+        "precision_auc": float((scaled[:, None] <= _ERRORS + 1e-9).mean()),
     }
 
 

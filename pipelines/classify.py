@@ -24,7 +24,7 @@ class Config:
     """Dataset or recipe, such as nmnist, shapes or shd-delays; or a TOML file of your own."""
     root: Path = Path("data")
     """Folder or archive of the dataset; what is missing is downloaded there."""
-    out: Path | None = None
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for the results. Default: the recipe's name in runs/."""
     set: tuple[str, ...] = ()
     """Other values for keys of the recipe, such as epochs=3 lr=0.01."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+import tyro
 from numpy.typing import NDArray
 
 import eventsnn.io
@@ -29,7 +30,7 @@ _STEP_US = 1000
 class Config:
     """Record three shapes that cross before a synthetic event camera, track them, and show the errors."""
 
-    out: Path = Path("demo")
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("demo")
     """Folder for the recording and the results."""
     seed: int = 0
     """Seed of the pixels, the noise and the hot pixels."""

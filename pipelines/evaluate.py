@@ -20,7 +20,7 @@ class Config:
     """Folder or archive of the dataset."""
     split: str = "test"
     """The split to test on."""
-    out: Path | None = None
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for the picture. Default: the checkpoint's."""
     device: str = "auto"
     """Where to compute: cpu, cuda, ..., or auto."""

@@ -25,8 +25,7 @@ class Config:
     result: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RESULT")]
     """Tracks as written by the command track (tracks.csv), or MOTChallenge text."""
     truth: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH")]
-    """The truth, in one of the same formats. Of two CSV files the result is interpolated at the truth's times where its
-    windows are others; MOTChallenge text tells no times, so frames must be numbered alike."""
+    """The truth, in one of the same formats: two CSV files are compared by times, all else by numbers of frames."""
     similarity: Literal["iou", "point"] = "iou"
     """What makes boxes alike: their overlap, or the distance of their centres in sizes."""
     least: float = 0.5

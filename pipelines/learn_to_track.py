@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+import tyro
 from torch import Tensor
 from tqdm import tqdm
 
@@ -39,7 +40,7 @@ class Config:
     Clips of moving shapes are made while it learns. Interrupted, it goes on with --resume as if it never stopped.
     """
 
-    out: Path = Path("learned-tracker")
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("learned-tracker")
     """Folder for the results."""
     network: NetworkConfig = field(
         default_factory=lambda: NetworkConfig(mixing="own", taus=(2.0, 5.5, 22.0), output_tau=3.0)

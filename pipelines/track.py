@@ -36,8 +36,8 @@ class Config(Reading):
     """Track what moves in a recording: tracks.csv, tracks.txt (MOTChallenge), tracks.mp4, tracks.png, report.json."""
 
     recording: Annotated[Path, tyro.conf.Positional]
-    """Event file of any known format."""
-    out: Path | None = None
+    """Event file of any known format; "-" is standard input."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for the results. Default: the recording's name with ".tracks" at the end, in the current folder."""
     dt: str = "auto"
     """Length of a window, such as 5ms; auto chooses by the event rate."""
@@ -52,8 +52,7 @@ class Config(Reading):
     network: Path | None = None
     """The network of the learned tracker, from eventsnn learn-to-track. Default: the one that comes with eventsnn."""
     device: str = "cpu"
-    """cpu, cuda, ...: a GPU filters the events, maps them and gives them to their objects, or runs the network; regions
-    are outlined and tracks kept on the CPU."""
+    """cpu or cuda: a GPU filters and maps the events and gives them to their objects, or runs the network."""
     video: bool = True
     """Draw tracks.mp4."""
     follow: bool = False

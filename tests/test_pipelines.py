@@ -449,3 +449,11 @@ def test_empty_frames_of_an_npy_file_take_no_room(tmp_path, monkeypatch):
     assert np.argwhere(frames).tolist() == [[0, 1, 4, 3], [400, 0, 4, 3]]
     file = os.stat("a.npy")
     assert file.st_blocks * 512 < file.st_size / 4
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_results_go_where_o_says(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    told = capsys.readouterr().out
+    assert ("--out" in told) == ("-o " in told)

@@ -36,8 +36,7 @@ class NetworkConfig:
     neuron: Literal["lif", "li", "relu"] = "lif"
     """Leaky integrate-and-fire; leaky integrator with rectified output; or rectified without memory."""
     init: Literal["rf", "rf-mixed", "uniform"] = "rf"
-    """Kernels at the start: receptive fields, alike for all outputs of the later layers as published, or with random
-    signs; or uniformly random weights and time constants."""
+    """Kernels at the start: receptive fields, as published; those with random signs; or uniform, time constants too."""
     gain: Literal["dc", "unit"] = "dc"
     """What a neuron makes of its input x: v += (x - v) / tau, or v += x - v / tau."""
     threshold: float = 0.1
@@ -51,8 +50,7 @@ class NetworkConfig:
     stacked: int = 1
     """Consecutive frames that are the input of a step."""
     mixing: Literal["mean", "learned", "own"] = "mean"
-    """How temporal channels become one: by their mean, all weights shared; or each with weights of its own behind it,
-    or in all layers."""
+    """Temporal channels share all weights and become their mean; or have own weights behind them, or in all layers."""
     seed: int = 0
 
     def __post_init__(self) -> None:

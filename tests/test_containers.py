@@ -135,6 +135,8 @@ def test_lifted_stateless_module_is_a_loop():
         Lift(norm)(x[:0])
     with pytest.raises(ValueError, match="time first"):
         Lift(norm)(torch.tensor(1.0))
+    with pytest.raises(TypeError, match="takes a module, such as"):
+        Lift(torch.relu)
     with pytest.raises(ValueError, match="5 rows, but there are 4 steps"):
         Lift(LIFCell())(x, reset=torch.zeros(5, dtype=torch.bool))
 

@@ -17,7 +17,7 @@ class Lift(nn.Module):
     If the module is stateful its state is handed from step to step and `(outputs, last state)` is returned, else the
     outputs alone. x may also be a pair (x, state); an explicit state wins. Row t of `reset` acts before step t. A
     stateless module is called once a step: BatchNorm has the statistics of each step alone. Raises ValueError for T =
-    0, where the shape of the output is unknown.
+    0, where the shape of the output is unknown, TypeError for what is no module.
 
     >>> from eventsnn.forms import LIF, LIFCell
     >>> x = torch.rand(10, 3)
@@ -29,6 +29,8 @@ class Lift(nn.Module):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"Lift takes a module, such as nn.ReLU(), not {module!r}")
         self.lifted_module = module
 
     @property

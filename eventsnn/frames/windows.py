@@ -11,6 +11,8 @@ from eventsnn.events import Events, microseconds
 
 __all__ = ["windows"]
 
+_AT_ONCE = 256  # windows whose events are looked for together
+
 
 def windows(
     chunks: Events | Iterable[Events],
@@ -88,11 +90,13 @@ def _cut(
     if by_count:
         start = 0
 
-    def window(origin: int, events: Events, seen: NDArray[np.int64]) -> tuple[int, int, Events]:
-        low, high = origin + edge(k), origin + edge(k + 1) + shared
-        first, last = (int(np.searchsorted(seen, side)) for side in (low, high))
-        part = events[first:last]
-        return (int(part.t.min()), int(part.t.max()) + 1, part) if by_count else (low, high, part)
+    def closed(origin: int, events: Events, seen: NDArray[np.int64], count: int) -> Iterator[tuple[int, int, Events]]:
+        lows = [origin + edge(k + i) for i in range(count)]
+        highs = [origin + edge(k + i + 1) + shared for i in range(count)]
+        at = np.searchsorted(seen, lows + highs).tolist()  # of all at once: a thread that waits for the lock waits once
+        for low, high, first, last in zip(lows, highs, at[:count], at[count:], strict=True):
+            part = events[first:last]
+            yield (int(part.t.min()), int(part.t.max()) + 1, part) if by_count else (low, high, part)
 
     for chunk in chunks:
         events = chunk.numpy()
@@ -112,17 +116,22 @@ def _cut(
             continue
         if held[:-1] and not shared:  # what is left of earlier chunks, with what this one adds to its window
             first = int(np.searchsorted(now, start + edge(k + 1)))
-            yield window(start, *_joined([*held[:-1], (events[:first], now[:first])]))
+            yield from closed(start, *_joined([*held[:-1], (events[:first], now[:first])]), 1)
             k, held = k + 1, [(events[first:], now[first:])]
         events, seen = _joined(held)
-        while len(seen) and seen[-1] >= start + edge(k + 1) + shared and k != number:
-            yield window(start, events, seen)
-            k += 1
+        while len(seen):
+            count, last = 0, int(seen[-1])
+            while count < _AT_ONCE and last >= start + edge(k + count + 1) + shared and k + count != number:
+                count += 1
+            if not count:
+                break
+            yield from closed(start, events, seen, count)
+            k += count
         first = int(np.searchsorted(seen, start + edge(k)))
         held = [(events[first:], seen[first:])] if first < len(seen) else []
     events, seen = _joined(held)
     while start is not None and (k < number if number is not None else len(events) or not by_count):
-        yield window(start, events, seen)
+        yield from closed(start, events, seen, 1)
         k += 1
         if number is None:
             return

@@ -158,7 +158,7 @@ class Watch:
         ]
         here = [staged.numpy()[place].view(kind) for place, kind in zip(places, kinds, strict=True)]
         for part, into in zip(parts, here, strict=True):
-            np.concatenate([column.view(into.dtype) for column in part], out=into)
+            torch.cat([_tensor(column.view(into.dtype)) for column in part], out=torch.from_numpy(into))
         there = staged.to(self.device, non_blocking=True)
         self._edges, *columns = (
             there[place].view(getattr(torch, str(kind))) for place, kind in zip(places, kinds, strict=True)
@@ -223,6 +223,11 @@ class Watch:
         grid = (triton.cdiv(blocks, _BLOCK), len(maps))
         kernels.block_sums[grid](maps, sums, self.regions.width, maps.shape[1], across, blocks, side, _BLOCK)
         return sums.sort(1).values[:, (blocks - 1) // 2] / side**2
+
+
+def _tensor(column: Array) -> torch.Tensor:
+    """As a tensor: torch copies without the interpreter's lock."""
+    return torch.from_numpy(column if column.flags.writeable else column.copy())
 
 
 def _fetched(values: torch.Tensor) -> torch.Tensor:

@@ -34,11 +34,11 @@ class Config:
     """JSON file for the scores."""
 
 
-def read(path: Path) -> Labelled:
-    """Tracks from CSV, by their header line, or boxes from MOTChallenge text."""
+def read(path: Path, *, truth: bool = False) -> Labelled:
+    """Tracks from CSV, by their header line, or boxes from MOTChallenge text; of a truth those that count."""
     with path.open(errors="replace") as file:
         header = file.readline().startswith("frame,")
-    return Tracks.from_csv(path) if header else Boxes.from_mot(path)
+    return Tracks.from_csv(path) if header else Boxes.from_mot(path, counted=truth)
 
 
 def alike(truth: Tracks, result: Tracks) -> tuple[Tracks, Tracks]:
@@ -79,7 +79,7 @@ def speed(result: Path) -> dict[str, float]:
 
 def run(config: Config) -> Scores:
     """Print the scores, and how fast the result came where a report tells; and write them where a file is named."""
-    truth, result = read(config.truth), read(config.result)
+    truth, result = read(config.truth, truth=True), read(config.result)
     if isinstance(truth, Tracks) and isinstance(result, Tracks):
         truth, result = alike(truth, result)
     elif len(truth.frame) and len(result.frame):

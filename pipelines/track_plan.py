@@ -9,10 +9,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from eventsnn.events import Events, microseconds
 from eventsnn.track import Tracker, TrackerConfig
+from eventsnn.track.config import device_named, window_length
 from eventsnn.track.learned import LearnedTracker
 
 from .info import Survey, survey
@@ -52,20 +52,13 @@ def choose_dt(rate: float, duration: int) -> int:
 
 def plan(facts: Survey, config: Config) -> Plan:
     """Window length and tracker for a recording. Raises ValueError for settings that cannot be."""
-    try:
-        device = torch.device(config.device)
-    except RuntimeError:
-        raise ValueError(f"no device is called {config.device!r}; there are cpu, cuda, cuda:1, ...") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {config.device}: this machine has no CUDA device, or torch was built without CUDA")
+    device = device_named(config.device)
     active = facts.duration - facts.pauses
     rate = facts.events / active * 1e6 if active else 0.0
     duration = active if facts.whole else _LONG
     if config.tracker not in ("untrained", "learned"):
         raise ValueError(f"tracker must be 'untrained' or 'learned', got {config.tracker!r}")
-    dt = microseconds(config.dt) if config.dt != "auto" else choose_dt(rate, duration)
-    if dt <= 0:
-        raise ValueError(f"dt must be at least 1 us, got {config.dt!r}")
+    dt = choose_dt(rate, duration) if config.dt == "auto" else window_length(config.dt)
     largest = max(*facts.sensor, 2 * config.min_size) if config.max_size is None else config.max_size
     constants = TrackerConfig(min_size=config.min_size, max_size=largest)
     constants = replace(constants, confirm=min(constants.confirm, max(_SHARE * duration / 1e3, _SOON)))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -29,13 +30,16 @@ from eventsnn.pipelines.track_plan import begun
 from eventsnn.track import (
     Detections,
     DetectionTracker,
+    LearnedTracker,
     RegionDetector,
     ScaleSpaceDetector,
     Tracker,
     TrackerConfig,
     Tracks,
     kalman,
+    read_detections,
     resample,
+    write_detections,
 )
 from eventsnn.track.attribution import Shares, attribute
 from eventsnn.track.fleet import Fleet
@@ -399,6 +403,8 @@ def test_detections_are_assigned_to_the_tracks_that_predict_them():
 
 def test_scale_space_finds_place_and_size():
     detector = ScaleSpaceDetector((120, 90), 12.0, 40.0)
+    with pytest.raises(ValueError, match=r"shape \[2, 90, 120\]"):
+        detector(torch.zeros(90, 120))
     y, x = torch.meshgrid(torch.arange(90.0), torch.arange(120.0), indexing="ij")
     frame = torch.zeros(2, 90, 120)
     for cx, cy, radius in ((30, 40, 7.0), (80, 50, 16.0)):
@@ -417,15 +423,106 @@ def test_detections_check_their_columns_and_keep_their_device():
         Detections(np.zeros(2), np.zeros(2), np.ones(1), np.ones(2), np.ones(2))
     with pytest.raises(ValueError, match="must be positive"):
         Detections.of_boxes(np.array([[0.0, 0.0, 0.0, 4.0]]))
+    with pytest.raises(ValueError, match="must be finite"):
+        Detections.of_boxes([[np.nan, 0.0, 3.0, 4.0]])
+    with pytest.raises(ValueError, match=r"shape \[n, 4\].*got \(2, 3\)"):
+        Detections.of_boxes(np.zeros((2, 3)))
     found = Detections.of_boxes(torch.tensor([[0.0, 0.0, 2.0, 4.0]]))
     assert isinstance(found.boxes, torch.Tensor)
-    assert found.numpy().boxes.tolist() == [[0, 0, 2, 4]]
+    assert found.numpy().boxes.tolist() == Detections.of_boxes([[0, 0, 2, 4]]).boxes.tolist() == [[0, 0, 2, 4]]
+    assert len(Detections.of_boxes([])) == 0
+
+
+ROWS = [
+    (1, 5_000, 1, 10.0, 20.0, 8.0, 6.0, 1.5, 0.0, 1.0, 0, 42),
+    (2, 10_000, 3, 1.5, 2.0, 8.0, 6.0, 0.0, 0.0, 0.5, 1, 0),
+]
+
+
+def test_tracks_are_the_same_on_a_device(tmp_path):
+    tracks = Tracks.of(ROWS)
+    there = tracks.to("cpu")
+    assert all(isinstance(column, torch.Tensor) for column in vars(there).values())
+    assert there.boxes.tolist() == tracks.boxes.tolist()
+    assert (there.ids, there[1]) == ([1, 3], ROWS[1])
+    assert list(there[there.id == 3].rows()) == ROWS[1:]
+    for write in (Tracks.to_csv, Tracks.to_mot):
+        write(tracks, tmp_path / "a")
+        write(there, tmp_path / "b")
+        assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text()
+    assert list(there.numpy().rows()) == ROWS
+    assert there.numpy().frame.dtype == np.int64
+
+
+def test_supervision_gets_corners_ids_and_a_class(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", SimpleNamespace(Detections=lambda **given: given))
+    for tracks in (Tracks.of(ROWS), Tracks.of(ROWS).to("cpu")):
+        given = tracks.to_supervision()
+        assert given["xyxy"].tolist() == [[6, 17, 14, 23], [-2.5, -1, 5.5, 5]]
+        assert [given[name].tolist() for name in ("confidence", "tracker_id", "class_id")] == [[1, 0.5], [1, 3], [0, 0]]
+    given = Detections.of_boxes(torch.tensor([[0.0, 0.0, 2.0, 4.0]])).to_supervision()
+    assert given["xyxy"].tolist() == [[0, 0, 2, 4]]
+    assert given["tracker_id"] is None
+
+
+@pytest.mark.parametrize("name", ["found.txt", "found.csv"])
+def test_detections_survive_files(name, tmp_path):
+    frames = [Detections.of_boxes([[0.0, 1.0, 2.0, 4.0], [5.25, 6.0, 7.5, 8.0]], np.array([0.5, 1.0]))]
+    frames += [Detections.of_boxes([]), frames[0][:1].to("cpu")]
+    write_detections(tmp_path / name, frames)
+    read = read_detections(tmp_path / name)
+    assert [frame.boxes.tolist() for frame in read] == [frame.boxes.tolist() for frame in frames]
+    assert [frame.score.tolist() for frame in read] == [[0.5, 1.0], [], [0.5]]
+    write_detections(tmp_path / name, [])
+    assert read_detections(tmp_path / name) == []
+    for wrong, what in (
+        ("1,2,3\n", "line 1: not MOT"),
+        ("frame,x,y,w,h,score\n1,2\n", "numbers of frame"),
+        ("0,1,2,3,4,5\n", "from 1"),
+    ):
+        (tmp_path / name).write_text(wrong)
+        with pytest.raises(ValueError, match=what):
+            read_detections(tmp_path / name)
+
+
+def test_damaged_tables_are_told_with_their_line(tmp_path):
+    path = tmp_path / "t.csv"
+    Tracks.of(ROWS).to_csv(path)
+    whole = path.read_text()
+    path.write_text(whole + "\n\n")
+    assert list(Tracks.from_csv(path).rows()) == ROWS
+    for cut in (whole[:-9], whole.replace("42", "x")):
+        path.write_text(cut)
+        with pytest.raises(ValueError, match=r"t.csv, line [23]: not the 12 numbers of a row of tracks"):
+            Tracks.from_csv(path)
+
+
+@pytest.mark.parametrize("kind", [LearnedTracker, DetectionTracker])
+def test_what_no_tracker_can_be_made_of_is_told(kind):
+    def made(dt, sensor=(64, 48)):
+        return kind(sensor, dt) if kind is LearnedTracker else kind(dt, sensor=sensor)
+
+    assert made("5ms").dt_us == made(5_000).dt_us == 5_000
+    for dt in (0, -1, 1500.5, "5"):
+        with pytest.raises(ValueError, match=r"at least 1 us|not a duration"):
+            made(dt)
+    with pytest.raises(ValueError, match="both positive"):
+        made(5_000, (0, 48))
+    with pytest.raises(ValueError, match="max_age must be"):
+        TrackerConfig(max_age=-1.0)
+    with pytest.raises(TypeError, match="expected Detections"):
+        DetectionTracker("5ms").update(np.zeros((1, 4)))
 
 
 def test_mot_text_in_and_out(tmp_path):
     tracks = Tracks.of([(2, 10_000, 3, 10.0, 20.0, 8.0, 6.0, 0.0, 0.0, 0.5, 1, 0)])
     tracks.to_mot(tmp_path / "t.txt")
     assert list(Tracks.from_mot(tmp_path / "t.txt").rows()) == list(tracks.rows())
+    (tmp_path / "t.txt").write_text("\n1,2,3,4,5,6\n\n")
+    assert Tracks.from_mot(tmp_path / "t.txt").score.tolist() == [1]
+    (tmp_path / "t.txt").write_text("1,2,3,4,nan,6\n")
+    with pytest.raises(ValueError, match="in finite numbers"):
+        Tracks.from_mot(tmp_path / "t.txt")
     (tmp_path / "t.txt").write_text("1,2,x\n")
     with pytest.raises(ValueError, match="line 1: not MOTChallenge text"):
         Tracks.from_mot(tmp_path / "t.txt")

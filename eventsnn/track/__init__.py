@@ -2,6 +2,7 @@
 
 from .by_detections import DetectionTracker
 from .config import TrackerConfig
+from .detection_files import read_detections, write_detections
 from .detections import Detections
 from .field_network import FieldNetwork, NetworkConfig
 from .learned import LearnedTracker, pretrained
@@ -27,7 +28,9 @@ __all__ = [
     "TrackerConfig",
     "Tracks",
     "pretrained",
+    "read_detections",
     "read_network",
     "resample",
+    "write_detections",
     "write_network",
 ]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from eventsnn.events import sensor_size
+
 from . import kalman
 from .attribution import Shares
-from .config import TrackerConfig
+from .config import TrackerConfig, window_length
 from .detections import Detections
 from .fleet import Fleet
 from .identity import report
@@ -25,7 +27,8 @@ class DetectionTracker:
     """``update(detections of the next frame) -> rows of the confirmed tracks``; ``reset()`` starts anew.
 
     Assignment by least total cost (Kuhn 1955): squared Mahalanobis distance, with a gate at 9.21, and (log of the size
-    ratio / 0.3)^2. Filter, numbers, coasting and rows are those of ``Tracker``.
+    ratio / 0.3)^2. Filter, numbers, coasting and rows are those of ``Tracker``. Raises ValueError for a window or
+    sensor that cannot be, and ``update`` TypeError for what are no ``Detections``.
 
     >>> from eventsnn.track import Tracks
     >>> tracker = DetectionTracker(dt_us=10_000)
@@ -35,9 +38,11 @@ class DetectionTracker:
     ([1], [21, 12])
     """
 
-    def __init__(self, dt_us: int, config: TrackerConfig | None = None, sensor: tuple[int, int] | None = None) -> None:
-        self.dt_us, self.config = dt_us, config or TrackerConfig()
-        self.sensor = sensor or (2**31, 2**31)
+    def __init__(
+        self, dt_us: int | str, config: TrackerConfig | None = None, sensor: tuple[int, int] | None = None
+    ) -> None:
+        self.dt_us, self.config = window_length(dt_us), config or TrackerConfig()
+        self.sensor = (2**31, 2**31) if sensor is None else sensor_size(sensor)
         self.reset()
 
     def reset(self) -> None:
@@ -46,6 +51,9 @@ class DetectionTracker:
 
     def update(self, detections: Detections, end_us: int | None = None) -> list[Row]:
         """Rows for the frame that ends at ``end_us``, by default the number of frames so far times ``dt_us``."""
+        if not isinstance(detections, Detections):
+            given = type(detections).__name__
+            raise TypeError(f"expected Detections, such as Detections.of_boxes(boxes) makes, got {given}")
         self.frame += 1
         fleet, found = self.fleet, detections.numpy()
         fleet.predict(self.sensor)

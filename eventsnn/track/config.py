@@ -1,15 +1,19 @@
-"""The constants of the tracker."""
+"""The constants of the tracker, and what is asked of windows and devices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import torch
+
+from eventsnn.events import microseconds
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
     """Lengths in px, durations in ms, so that what comes out does not hang on the length of the windows.
 
-    Raises ValueError unless ``0 < min_size < max_size``.
+    Raises ValueError unless ``0 < min_size < max_size``, and for what is negative or no number.
     """
 
     min_size: float = 12.0
@@ -52,3 +56,33 @@ class TrackerConfig:
     def __post_init__(self) -> None:
         if not 0 < self.min_size < self.max_size:
             raise ValueError(f"sizes must satisfy 0 < min_size < max_size, got {self.min_size} and {self.max_size}")
+        for name, value in vars(self).items():
+            if not value >= 0:
+                raise ValueError(f"{name} must be a number that is not negative, got {value}")
+
+
+def window_length(dt: int | str) -> int:
+    """The length of a window [us], given so or as a text. Raises ValueError unless it is one.
+
+    >>> window_length("5ms"), window_length(500)
+    (5000, 500)
+    """
+    us = microseconds(dt)
+    if us <= 0:
+        raise ValueError(f"dt must be at least 1 us, got {dt!r}")
+    return us
+
+
+def device_named(name: torch.device | str) -> torch.device:
+    """The device of that name. Raises ValueError if there is none.
+
+    >>> device_named("cpu")
+    device(type='cpu')
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"no device is called {name!r}; there are cpu, cuda, cuda:1, ...") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {name}: this machine has no CUDA device, or torch was built without CUDA")
+    return device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,7 +20,7 @@ Column = Any  # a NumPy array or a torch tensor
 class Detections:
     """Centres ``x, y`` and sizes ``w, h`` [px], and ``score``; columns ``[n]``, all NumPy or all torch on one device.
 
-    Raises ValueError for columns of unequal length or sizes that are not positive.
+    Raises ValueError for columns of unequal length, centres that are not finite, or sizes that are not positive.
 
     >>> found = Detections(np.array([10.0]), np.array([8.0]), np.array([4.0]), np.array([6.0]), np.array([25.0]))
     >>> len(found), found.boxes.tolist()
@@ -36,12 +37,20 @@ class Detections:
         lengths = {name: len(column) for name, column in vars(self).items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of detections differ in length: {lengths}")
-        if len(self.w) and not bool(((self.w > 0) & (self.h > 0)).all()):
+        if not len(self.w):
+            return
+        if not bool(((self.w > 0) & (self.h > 0)).all()):
             raise ValueError("sizes of detections must be positive; leave out boxes without area")
+        if not bool((abs(self.x) + abs(self.y) + self.w + self.h < math.inf).all()):
+            raise ValueError("centres and sizes of detections must be finite numbers; leave out the others")
 
     @classmethod
     def of_boxes(cls, boxes: Column, score: Column | None = None) -> Self:
-        """From boxes ``[n, 4]`` as left, top, width, height; without scores these are 1."""
+        """From boxes ``[n, 4]`` as left, top, width, height, else ValueError; without scores these are 1."""
+        if not isinstance(boxes, torch.Tensor):
+            boxes = np.asarray(boxes, float) if len(boxes) else np.zeros((0, 4))
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"boxes must have shape [n, 4]: left, top, width, height; got {tuple(boxes.shape)}")
         left, top, w, h = (boxes[:, k] for k in range(4))
         return cls(left + w / 2, top + h / 2, w, h, w * 0 + 1 if score is None else score)
 
@@ -80,10 +89,14 @@ class Detections:
 
 
 def as_supervision(boxes: NDArray[Any], score: NDArray[Any], number: NDArray[Any] | None = None) -> Any:
-    """``supervision.Detections`` of boxes (left, top, width, height), with the ids of tracks where there are some."""
+    """``supervision.Detections`` of boxes (left, top, width, height), with the ids of tracks where there are some.
+
+    All are of class 0, as its annotators choose colours by class.
+    """
     try:
         import supervision
     except ImportError:
         raise ImportError("to_supervision needs the package supervision: pip install supervision") from None
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
-    return supervision.Detections(xyxy=corners, confidence=score, tracker_id=number)
+    classes = np.zeros(len(corners), int)
+    return supervision.Detections(xyxy=corners, confidence=score, class_id=classes, tracker_id=number)

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eventsnn.events import Events
+from eventsnn.events import Events, sensor_size
 
 from . import kalman
-from .config import TrackerConfig
+from .config import TrackerConfig, device_named, window_length
 from .field_network import FieldNetwork, NetworkState
 from .network_file import read_network
 from .records import Row
@@ -48,7 +48,7 @@ class LearnedTracker:
     The network looks at the whole sensor, through ``View``, until it has seen something, then at a smaller part about
     it, in which the object is 12 to 45 cells wide and whose cells are at best pixels. Where the part moves, the latest
     windows are looked at again. ``network`` is a file that was trained by ``eventsnn learn-to-track``; by default the
-    one of the package.
+    one of the package. Raises ValueError for a sensor, window, device or network that cannot be.
 
     >>> tracker = LearnedTracker((128, 96), dt_us=1000)
     >>> tracker.view, tracker.update(Events.empty(sensor=(128, 96)), end_us=1000)
@@ -58,17 +58,18 @@ class LearnedTracker:
     def __init__(
         self,
         sensor: tuple[int, int],
-        dt_us: int,
+        dt_us: int | str,
         config: TrackerConfig | None = None,
         device: torch.device | str = "cpu",
         network: FieldNetwork | str | os.PathLike[str] | None = None,
     ) -> None:
+        self.sensor, self.dt_us = sensor_size(sensor), window_length(dt_us)
+        self.config, self.device = config or TrackerConfig(), device_named(device)
         if network is None:
             network = pretrained()
         elif not isinstance(network, FieldNetwork):
             network = read_network(network).net
-        self.sensor, self.dt_us, self.config, self.device = sensor, dt_us, config or TrackerConfig(), device
-        self.net = network.to(device).eval()
+        self.net = network.to(self.device).eval()
         self._age = self._windows(self.config.max_age)
         self.reset()
 

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from .mot import read_mot
+
 _ALPHAS = np.arange(0.05, 0.99, 0.05)
 _OVERLAPS = np.arange(21) / 20
 _ERRORS = np.arange(51) / 100
@@ -36,20 +38,29 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """Boxes ``[n, 4]`` (left, top, width, height in px) with their frame and id ``[n]``: a ground truth."""
+    """Boxes ``[n, 4]`` (left, top, width, height in px) with their frame and id ``[n]``: a ground truth.
+
+    Raises ValueError for columns of unequal length.
+    """
 
     frame: NDArray[np.int64]
     id: NDArray[np.int64]
     boxes: NDArray[np.float64]
 
+    def __post_init__(self) -> None:
+        shapes = {name: np.shape(column) for name, column in vars(self).items()}
+        n = len(self.frame)
+        if shapes != {"frame": (n,), "id": (n,), "boxes": (n, 4)}:
+            raise ValueError(f"frame and id must have shape [n] and boxes [n, 4], got {shapes}")
+
     @classmethod
-    def from_mot(cls, path: str | Path) -> Self:
-        """Read MOTChallenge text, ``frame,id,left,top,width,height,...``. Raises ValueError for anything else."""
-        try:
-            lines = [line for line in Path(path).read_text().splitlines() if line.strip()]
-            table = np.loadtxt(lines, delimiter=",", ndmin=2, usecols=range(6)) if lines else np.empty((0, 6))
-        except (ValueError, IndexError) as error:
-            raise ValueError(f"{path}: not MOTChallenge text, frame,id,left,top,width,height,...: {error}") from None
+    def from_mot(cls, path: str | Path, *, counted: bool = False) -> Self:
+        """Read MOTChallenge text, ``frame,id,left,top,width,height,...``. Raises ValueError for anything else.
+
+        ``counted`` leaves out lines whose seventh value is 0: so a ground truth marks what is not to count.
+        """
+        table = read_mot(path)
+        table = table[table[:, 6] != 0] if counted else table
         return cls(table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2:6])
 
 
@@ -100,12 +111,14 @@ def match(truth: Labelled, tracks: Labelled, similarity: str = "iou", least: flo
 
     A pair of the frame before is kept while it holds. ``similarity`` is "iou", or "point": 1 - distance of the centres
     / longer side of the true box, at least 0; pairs below ``least`` do not match. Raises ValueError for another
-    similarity, or an id that stands twice in a frame.
+    similarity, a ``least`` that is not in 0..1, or an id that stands twice in a frame.
 
     >>> boxes = Boxes(np.array([1, 2]), np.array([7, 7]), np.array([[0.0, 0, 4, 4], [1, 0, 4, 4]]))
     >>> match(boxes, boxes).true_id.tolist()
     [7, 7]
     """
+    if not 0 <= least <= 1:
+        raise ValueError(f"least must be a similarity from 0 to 1, got {least}")
     before: dict[int, int] = {}
     columns: list[tuple[Any, ...]] = []
     for frame in _frames(truth, tracks, similarity):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self, overload
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from .mot import mot_line, read_mot
 
 STATES = ("confirmed", "coasting", "resting")
 
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """Rows of a tracking result; every column has shape ``[n]``, rows in order of time and then id.
+    """Rows of a tracking result; every column has shape ``[n]``, rows in order of time and then id; NumPy, or after
+    ``to(device)`` torch.
 
     ``frame`` counts windows from 1, ``t_us`` is the time at the window's end, ``id`` starts at 1 and is never reused,
     ``x, y`` is the centre and ``w, h`` the size of the box [px], ``vx, vy`` the velocity [px/s], ``score`` 1 for a
@@ -82,7 +86,19 @@ class Tracks:
     @property
     def boxes(self) -> NDArray[np.float64]:
         """Boxes ``[n, 4]`` as left, top, width, height [px]."""
-        return np.stack([self.x - self.w / 2, self.y - self.h / 2, self.w, self.h], 1)
+        columns: Any = [self.x - self.w / 2, self.y - self.h / 2, self.w, self.h]
+        return torch.stack(columns, 1) if isinstance(self.x, torch.Tensor) else np.stack(columns, 1)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same tracks as torch columns on a device."""
+        return self._each(lambda column: torch.as_tensor(column).to(device))
+
+    def numpy(self) -> Self:
+        """The same tracks with NumPy columns."""
+        return self._each(lambda column: column.cpu().numpy() if isinstance(column, torch.Tensor) else column)
+
+    def _each(self, change: Callable[[Any], Any]) -> Self:
+        return type(self)(*(change(getattr(self, field.name)) for field in fields(self)))
 
     def to_csv(self, path: str | Path) -> None:
         """Write all columns with a header line."""
@@ -92,23 +108,20 @@ class Tracks:
 
     @classmethod
     def from_csv(cls, path: str | Path) -> Self:
-        """Read what ``to_csv`` wrote. Raises ValueError if the columns are others."""
+        """Read what ``to_csv`` wrote. Raises ValueError if the columns are others, or a line is damaged."""
         with Path(path).open(newline="") as file:
             lines = csv.reader(file)
             names = next(lines, [])
             wanted = [field.name for field in fields(cls)]
             if names != wanted:
                 raise ValueError(f"{path}: columns {names} are not those of tracks, {wanted}")
-            table = [tuple(int(v) if k in _WHOLE else float(v) for k, v in enumerate(line)) for line in lines]
-        return cls.of(table)  # type: ignore[arg-type]
+            table = [_row(line, path, number) for number, line in enumerate(lines, start=2) if line]
+        return cls.of(table)
 
     def to_mot(self, path: str | Path) -> None:
         """Write MOTChallenge text: ``frame,id,left,top,width,height,score,-1,-1,-1``."""
         with Path(path).open("w") as file:
-            for (left, top, w, h), frame, number, score in zip(
-                self.boxes, self.frame, self.id, self.score, strict=True
-            ):
-                file.write(_mot(frame, number, left, top, w, h, score))
+            file.writelines(map(as_mot, self.rows()))
 
     @classmethod
     def from_mot(cls, path: str | Path, dt_us: int = 5_000) -> Self:
@@ -117,13 +130,7 @@ class Tracks:
         Velocities and numbers of events, which it does not tell, are 0. Raises ValueError for anything else.
         """
         rows: list[Row] = []
-        for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
-            try:
-                frame, track, left, top, w, h, *more = (float(value) for value in line.split(","))
-            except ValueError:
-                wanted = "MOTChallenge text, frame,id,left,top,width,height,..."
-                raise ValueError(f"{path}, line {number}: not {wanted}: {line[:60]!r}") from None
-            score = more[0] if more else 1.0
+        for frame, track, left, top, w, h, score in read_mot(path).tolist():
             place = left + w / 2, top + h / 2, w, h
             rows.append((int(frame), int(frame) * dt_us, int(track), *place, 0.0, 0.0, score, int(score < 1), 0))
         return cls.of(rows)
@@ -135,7 +142,8 @@ class Tracks:
         """
         from .detections import as_supervision
 
-        return as_supervision(self.boxes, self.score, self.id)
+        known = self.numpy()
+        return as_supervision(known.boxes, known.score, known.id)
 
 
 Row = tuple[int, int, int, float, float, float, float, float, float, float, int, int]
@@ -147,11 +155,7 @@ _WHOLE = {k for k, field in enumerate(fields(Tracks)) if "int" in str(field.type
 def as_mot(row: Row) -> str:
     """A row as a line of MOTChallenge text."""
     frame, _, number, x, y, w, h, _, _, score, _, _ = row
-    return _mot(frame, number, x - w / 2, y - h / 2, w, h, score)
-
-
-def _mot(frame: int, number: int, left: float, top: float, w: float, h: float, score: float) -> str:
-    return f"{frame},{number},{left:.2f},{top:.2f},{w:.2f},{h:.2f},{score:g},-1,-1,-1\n"
+    return mot_line(frame, number, x - w / 2, y - h / 2, w, h, score)
 
 
 _CSV = ",".join("%d" if k in _WHOLE else "%.2f" for k in range(len(COLUMNS))) + "\r\n"
@@ -160,6 +164,16 @@ _CSV = ",".join("%d" if k in _WHOLE else "%.2f" for k in range(len(COLUMNS))) + 
 def as_csv(row: Row) -> str:
     """A row as a line of CSV, lengths to a hundredth of a pixel."""
     return _CSV % row
+
+
+def _row(texts: list[str], path: str | Path, number: int) -> Row:
+    """A row from the texts of its columns."""
+    try:
+        if len(texts) != len(COLUMNS):
+            raise ValueError
+        return tuple(int(text) if k in _WHOLE else float(text) for k, text in enumerate(texts))  # type: ignore[return-value]
+    except ValueError:
+        raise ValueError(f"{path}, line {number}: not the {len(COLUMNS)} numbers of a row of tracks: {texts}") from None
 
 
 def as_text(row: Row) -> list[str]:

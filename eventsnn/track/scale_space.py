@@ -17,6 +17,7 @@ import math
 
 import torch
 
+from eventsnn.events import sensor_size
 from eventsnn.fields.line import line_operators
 
 from .detections import Detections
@@ -29,7 +30,8 @@ class ScaleSpaceDetector:
     """``detector(frame)``: detections in the leaky map of frames ``[2, H, W]`` (OFF, ON), strongest first.
 
     Radii are geometric from ``min_size / 2`` to ``max_size / 2``; ``decay`` is the factor by which the map fades from
-    one frame to the next; ``least`` the bound for z. Raises ValueError unless 0 < min_size <= max_size.
+    one frame to the next; ``least`` the bound for z. Raises ValueError unless 0 < min_size <= max_size, and for frames
+    of another shape.
 
     >>> y, x = torch.meshgrid(torch.arange(48.0), torch.arange(64.0), indexing="ij")
     >>> ring = ((torch.hypot(x - 30, y - 20) - 8).abs() < 0.7).float()
@@ -52,7 +54,7 @@ class ScaleSpaceDetector:
     ) -> None:
         if not 0 < min_size <= max_size:
             raise ValueError(f"sizes must satisfy 0 < min_size <= max_size, got {min_size} and {max_size}")
-        width, height = sensor
+        width, height = sensor_size(sensor)
         self.radius = torch.logspace(math.log10(min_size / 2), math.log10(max_size / 2), radii, device=device)
         self.decay, self.least, self.most = decay, least, most
         self.blob = [(r / 0.662) ** 2 for r in self.radius.tolist()]
@@ -66,6 +68,8 @@ class ScaleSpaceDetector:
         self.map.zero_()
 
     def __call__(self, frame: torch.Tensor) -> Detections:
+        if frame.shape != self.map.shape:
+            raise ValueError(f"the frame must have shape {[*self.map.shape]} (OFF, ON), got {[*frame.shape]}")
         self.map.mul_(self.decay).add_(frame.to(self.map).clamp(max=_MOST_PER_PIXEL))
         z = self.response()
         peak = torch.nn.functional.max_pool3d(z[None, None], (3, 5, 5), 1, (1, 2, 2))[0, 0]

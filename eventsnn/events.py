@@ -10,6 +10,7 @@ Columns are all NumPy arrays or all torch tensors (on one device).
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Self, overload
@@ -50,6 +51,18 @@ def microseconds(duration: int | str) -> int:
             "or, in Python, whole microseconds"
         )
     return round(float(match[1]) * _UNITS[match[2]])
+
+
+def time_stamp(when: Any, first: int) -> int:
+    """A time in us: a whole number as it is, a text ("10ms") counted from ``first``. Raises ValueError for others."""
+    if isinstance(when, str):
+        return first + microseconds(when)
+    try:
+        return operator.index(when)
+    except TypeError:
+        raise ValueError(
+            f"not a time: {when!r}; give a text such as '10ms', from the first event on, or a time stamp in whole us"
+        ) from None
 
 
 def _dtype_name(column: Any) -> str:
@@ -193,7 +206,7 @@ class Events:
         """The events with ``start <= t < stop``; None leaves that side open.
 
         A whole number is a time stamp in us on the recording's own clock. A text ("10ms") is counted from the first
-        event. Raises ValueError if the events are not sorted.
+        event. Raises ValueError if the events are not sorted, and for a time that is neither.
         """
         if not self.is_sorted:
             raise ValueError("events are not in order of time; call sort() first")
@@ -201,7 +214,7 @@ class Events:
         for side, when in enumerate((start, stop)):
             if when is None or not len(self):
                 continue
-            stamp = int(self.t[0]) + microseconds(when) if isinstance(when, str) else int(when)
+            stamp = time_stamp(when, int(self.t[0]))
             if isinstance(self.t, torch.Tensor):
                 bounds[side] = int(torch.searchsorted(self.t, stamp))
             else:

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import eventsnn.io
 from eventsnn import Events, microseconds
 
 SENSOR = (40, 30)
@@ -69,6 +70,16 @@ def test_between_counts_texts_from_the_first_event():
     events = Events([1_000_000, 1_009_999, 1_010_000], [0] * 3, [0] * 3, [0] * 3)
     assert len(events.between("0ms", "10ms")) == 2
     assert len(events.between(1_010_000)) == 1
+
+
+def test_between_takes_no_seconds():
+    events = Events([0, 10, 20], [0] * 3, [0] * 3, [0] * 3)
+    assert events.between(np.int32(10), torch.tensor(20)) == events[1:2]
+    for when in (0.01, np.float64(10.0), [10]):
+        with pytest.raises(ValueError, match="not a time: .* give a text such as"):
+            events.between(when)
+        with pytest.raises(ValueError, match="not a time: .* give a text such as"):
+            eventsnn.io.open(b"5 1 1 1\n9 1 1 1\n").between(None, when)
 
 
 def test_between_needs_order():

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..events import Events, microseconds, sensor_size
+from ..events import Events, microseconds, sensor_size, time_stamp
 from .columns import Columns
 from .errors import EventFormatError
 from .index import SPAN, Index
@@ -173,7 +173,7 @@ class Recording:
         """
         index = self._seek()
         low, high = (
-            int(index.first) + microseconds(when) if isinstance(when, str) else default if when is None else int(when)
+            default if when is None else time_stamp(when, int(index.first))
             for when, default in ((start, -(2**63)), (stop, 2**63 - 1))
         )
         parts = []

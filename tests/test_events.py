@@ -76,9 +76,9 @@ def test_between_takes_no_seconds():
     events = Events([0, 10, 20], [0] * 3, [0] * 3, [0] * 3)
     assert events.between(np.int32(10), torch.tensor(20)) == events[1:2]
     for when in (0.01, np.float64(10.0), [10]):
-        with pytest.raises(ValueError, match="not a time: .* give a text such as"):
+        with pytest.raises(ValueError, match="not a time: "):
             events.between(when)
-        with pytest.raises(ValueError, match="not a time: .* give a text such as"):
+        with pytest.raises(ValueError, match="not a time: "):
             eventsnn.io.open(b"5 1 1 1\n9 1 1 1\n").between(None, when)
 
 

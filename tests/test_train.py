@@ -11,7 +11,10 @@ import subprocess
 import sys
 import tomllib
 import types
+import warnings
+from collections import defaultdict
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -985,7 +988,7 @@ def test_convolution_of_few_channels_is_that_of_torch(options):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("looks", [False, True])
+@pytest.mark.parametrize("looks", [None, float, lambda value: torch.cuda.synchronize()])
 def test_recorded_steps_are_the_steps(looks, caplog):
     """Also where something in the network looks at its numbers, which no recording can hold."""
     layers = ("flatten", "linear 12", "dropout 0.3", LIF, "linear classes", "LI")
@@ -996,7 +999,7 @@ def test_recorded_steps_are_the_steps(looks, caplog):
         run = Run.start(made, facts, "cuda")
         run.total = 10
         if looks:
-            run.net[0].register_forward_hook(lambda *seen: float(seen[2].sum()) and None)
+            run.net[0].register_forward_hook(lambda *seen: looks(seen[2].sum()) and None)
         if not recorded:
             run.replay = None
         losses, usual = [], torch.cuda.current_stream()
@@ -1004,10 +1007,10 @@ def test_recorded_steps_are_the_steps(looks, caplog):
             torch.cuda.manual_seed(k)
             with Activity(run.net, counted=False, penalised=True) as activity:
                 losses.append(learn(run, *batch, activity))
-        assert not recorded or (run.replay.graph is None) == looks
+        assert not recorded or (run.replay.graph is None) == bool(looks)
         assert torch.cuda.current_stream() == usual
         found.append((torch.stack(losses), run.sums, *run.averaged.parameters()))
-    assert [Path(__file__).name in message for message in caplog.messages] == [True] * looks
+    assert [Path(__file__).name in message for message in caplog.messages] == [True] * bool(looks)
     for one, other in zip(*found, strict=True):
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
 
@@ -1060,7 +1063,10 @@ def test_after_a_rehearsal_nothing_is_left_to_compile(monkeypatch, tmp_path):
     assert len(compiled) == count
 
 
-def test_what_cannot_be_recorded_is_told_once(monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("warns", "count", "why"), [(True, 8, "waits for the GPU"), (False, 9, "not permitted while recording")]
+)
+def test_what_cannot_be_recorded_is_told_once(warns, count, why, monkeypatch, caplog):
     class Recording:
         def __enter__(self):
             pass
@@ -1070,22 +1076,28 @@ def test_what_cannot_be_recorded_is_told_once(monkeypatch, caplog):
 
     def looking(frames, labels):
         calls.append(len(frames))
-        if len(calls) == 3:
+        if warns:
+            warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+        elif len(calls) == 3:
             raise torch.AcceleratorError("not permitted while recording\nmore lines")
         return frames.sum()
 
-    calls, frames, labels = [], torch.rand(4, 3), torch.zeros(3)
-    for name in ("CUDAGraph", "current_stream", "set_stream"):
-        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    calls, frames, labels, numbers = [], torch.rand(4, 3), torch.zeros(3), mock.Mock()
+    for name in ("CUDAGraph", "current_stream", "set_stream", "set_sync_debug_mode"):
+        monkeypatch.setattr(torch.cuda, name, mock.Mock())
     monkeypatch.setattr(torch.cuda, "graph", lambda *_, **options: Recording())
+    monkeypatch.setattr(torch.cuda, "default_generators", defaultdict(lambda: numbers))
+    monkeypatch.setattr(torch, "Generator", mock.Mock())
     replay = Replay([])
-    for size in (4, 4, 4, 4, 2, 2, 2, 2):
-        assert replay(looking, frames[:size], labels).equal(frames[:size].sum())
-    assert calls == [4] * 5 + [2] * 4
+    with warnings.catch_warnings(action="ignore"):
+        for size in (4, 4, 4, 4, 2, 2, 2, 2):
+            assert replay(looking, frames[:size], labels).equal(frames[:size].sum())
+    assert len(calls) == count
+    assert numbers.graphsafe_set_state.call_count == (not warns)
     (message,) = caplog.messages
     assert message.startswith("steps are not recorded, which small networks pay with")
     assert "test_train.py" in message
-    assert "not permitted while recording. Layers" in message
+    assert f"{why}. Layers" in message
 
 
 TWO_GPUS = """

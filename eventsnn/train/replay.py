@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,17 @@ class Replay:
         self.shape: Any = None
         self.seen = 0
         self.refused = False
+        self.waits = ""  # where a step waits for the GPU
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> Tensor:
         shape = (frames.shape, frames.dtype)
-        if self.graph is None:
+        if self.graph is None and not self.refused:
             self.seen = self.seen + 1 if shape == self.shape else 1
             self.shape = shape
-            if self.seen == SEEN + 1 and not self.refused:
+            if self.seen == SEEN:
+                return self._watched(gradients, frames, labels)
+            if self.seen == SEEN + 1:
                 self._record(gradients, frames, labels)
         if self.graph is None or shape != self.shape:
             return gradients(frames, labels)
@@ -52,9 +56,27 @@ class Replay:
             parameter.grad = gradient
         return self.result.clone()
 
+    def _watched(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> Tensor:
+        """A step that goes the usual way; notes where it waits for the GPU, which nothing that is recorded may."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                result = gradients(frames, labels)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        for warning in caught:
+            if "synchronizing CUDA" in str(warning.message):
+                self.waits = f"{warning.filename}:{warning.lineno} waits for the GPU"
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        return result
+
     def _record(self, gradients: Callable[[Tensor, Tensor], Tensor], frames: Tensor, labels: Tensor) -> None:
-        why = "" if self._everywhere(not self.together or _has_room()) else "the memory would not hold a step beside it"
-        why = why or self._captured(gradients, frames, labels)
+        here = not self.together or _has_room()
+        why = self.waits or ("" if here else "the memory would not hold a step beside the recording")
+        if self._everywhere(not why):
+            why = self._captured(gradients, frames, labels)
         if not self._everywhere(not why):
             self.forget()
             self.refused = True
@@ -72,7 +94,9 @@ class Replay:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.result = gradients(self.frames, self.labels)
         except RuntimeError as error:  # of CUDA or its memory, AcceleratorError and OutOfMemoryError among them
-            torch.cuda.set_stream(stream)  # a recording that fails leaves its own
+            torch.cuda.set_stream(stream)  # a recording that fails leaves its own, and random numbers as if it went on
+            numbers = torch.cuda.default_generators[stream.device_index]
+            numbers.graphsafe_set_state(torch.Generator(stream.device).graphsafe_get_state())
             return _cause(error)
         self.graph, self.gradients = graph, [parameter.grad for parameter in self.parameters]
         return ""

@@ -9,6 +9,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 import eventsnn.containers as containers
+import eventsnn.containers.delays as delays
 from eventsnn import (
     LI,
     LIF,
@@ -483,3 +484,36 @@ def test_a_network_learns():
         loss.backward()
         optimizer.step()
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients_of_delays_on_a_gpu_are_those_of_the_convolution(bias):
+    draw = torch.Generator().manual_seed(0)
+    x, kernel, shift = (
+        torch.randn(shape, generator=draw, dtype=torch.float64, requires_grad=True)
+        for shape in ((7, 2, 3), (4, 3, 5), 4)
+    )
+    arguments = x, kernel, shift if bias else None
+    assert torch.equal(delays._OverTime.apply(*arguments), delays._over_time(*arguments))
+    assert torch.autograd.gradcheck(delays._OverTime.apply, arguments)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_delays_on_a_gpu_are_those_on_a_cpu(dtype, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    torch.manual_seed(0)
+    layer, x = delays.DelayLinear(20, 30, max_delay=6), torch.randn(40, 16, 20)
+    layer.anneal(0.1)
+    found = []
+    for device in ("cpu", "cuda"):
+        layer.to(device).zero_grad()
+        own = x.to(device).requires_grad_()
+        with torch.autocast("cuda", dtype, enabled=dtype == torch.bfloat16):
+            y = layer(own)[0]
+        assert device == "cpu" or y.dtype == dtype
+        y.backward(torch.linspace(-1, 1, y.numel(), device=device).reshape(y.shape).to(y.dtype))
+        found.append([v.detach().cpu().float() for v in (y, own.grad, *(p.grad for p in layer.parameters()))])
+    for one, other in zip(*found, strict=True):
+        assert (one - other).norm() <= (1e-5 if dtype == torch.float32 else 2e-2) * one.norm()

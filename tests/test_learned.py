@@ -275,6 +275,13 @@ def test_a_few_steps_lower_the_loss():
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_a_network_is_for_all_who_may_read_the_folder(tmp_path: Path):
+    (tmp_path / "other").touch()
+    write_network(tmp_path / "a.safetensors", FieldNetwork(NetworkConfig()), {"note": "x"})
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert read_network(tmp_path / "a.safetensors").about == {"note": "x"}
+
+
 def test_damaged_files_are_named(tmp_path: Path):
     path = tmp_path / "net.safetensors"
     write_network(path, FieldNetwork(TINY), {"note": 1})

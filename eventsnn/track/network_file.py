@@ -36,13 +36,13 @@ def write_network(
     others: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a file; it appears under its name when it is complete, and replaces the one before."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {f"net/{name}": value for name, value in net.state_dict().items()} | dict(others or {})
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     header = {"network": dataclasses.asdict(net.config), **about}
     with whole(path) as part:
-        save_file(copies, part, {KEY: json.dumps(header)})
+        part.write_bytes(save(copies, {KEY: json.dumps(header)}))  # save_file would make it unreadable to others
 
 
 def read_network(path: str | os.PathLike[str]) -> NetworkFile:

@@ -37,8 +37,27 @@ def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
     >>> sum(batches_ahead(range(100), 8), [])[::30]
     [0, 30, 60, 90]
     """
+    with taking(items, count) as take:
+        while (batch := take(True)) is not None:
+            yield batch
+
+
+@contextmanager
+def taking(items: Iterable[Any], count: int) -> Iterator[Callable[[bool], list[Any] | None]]:
+    """A function ``take(wait)`` that gives those of the items that are ready, up to ``count``; None after the last.
+
+    Where none is, it waits for one, or gives an empty list. A thread gets them; its error comes in its place.
+
+    >>> with taking(range(3), 8) as take:
+    ...     found = take(True)
+    ...     while (more := take(True)) is not None:
+    ...         found += more
+    >>> found
+    [0, 1, 2]
+    """
     ready: deque[Any] = deque()
     changed, done = threading.Condition(threading.Lock()), threading.Event()
+    failed: list[BaseException] = []
 
     def put(item: Any) -> bool:
         with changed:
@@ -53,33 +72,35 @@ def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
         source = iter(items)
         try:
             for item in source:
-                if not put((item, None)):
+                if not put(item):
                     return
-            put((_END, None))
         except BaseException as error:
-            put((_END, error))
+            failed.append(error)
         finally:
+            put(_END)
             if isinstance(source, Generator):
                 source.close()
+
+    def take(wait: bool) -> list[Any] | None:
+        with changed:
+            while wait and not ready:
+                changed.wait()
+            if ready and ready[0] is _END:
+                if failed:
+                    raise failed[0]
+                return None
+            batch = list(ready)
+            ended = bool(batch) and batch[-1] is _END
+            ready.clear()
+            if ended:
+                ready.append(batch.pop())
+            changed.notify()
+        return batch
 
     thread = threading.Thread(target=read, name="eventsnn-ahead", daemon=True)
     thread.start()
     try:
-        while True:
-            with changed:
-                while not ready:
-                    changed.wait()
-                batch = list(ready)
-                ready.clear()
-                changed.notify()
-            last, error = batch[-1]
-            found = [item for item, _ in batch if item is not _END]
-            if found:
-                yield found
-            if error is not None:
-                raise error
-            if last is _END:
-                return
+        yield take
     finally:
         done.set()
         with changed:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +19,13 @@ from eventsnn.track import Tracker, TrackerConfig
 from eventsnn.track.learned import LearnedTracker
 from eventsnn.track.regions import Sight
 
-from .ahead import batches_ahead, has_spare_core, read_ahead
+from .ahead import has_spare_core, read_ahead, taking
 
 if TYPE_CHECKING:
-    from eventsnn.track.gpu import Begun, Watch
+    from eventsnn.track.gpu import Packed, Watch
 
 _AHEAD = 4  # windows that wait for the next step
-_BATCH = 32  # windows that a GPU is given at once, at most
+_BATCH, _BATCHES = 64, 3  # windows that a GPU is given at once, at most, and how many such are on their way
 
 
 @dataclass
@@ -46,9 +47,7 @@ def seen(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: 
     """
     cut = _cut(chunks, tracker, start_us)
     if isinstance(tracker, Tracker) and tracker.device.type == "cuda":
-        watch = tracker.watch(tau=2 * tracker.dt_us)
-        begun = read_ahead(_begun(batches_ahead(cut, _BATCH), watch))
-        yield from chain.from_iterable(read_ahead(_finished(begun, watch)))
+        yield from _watched(cut, tracker.watch(tau=2 * tracker.dt_us))
         return
     clean = BackgroundActivityFilter(tracker.sensor, tau=2 * tracker.dt_us, late="hold")
 
@@ -75,24 +74,39 @@ def _after(step: Callable[[Window], None], items: Iterable[Window]) -> Iterator[
         yield window
 
 
-def _begun(batches: Iterable[list[Window]], watch: Watch) -> Iterator[tuple[list[Window], Begun]]:
-    for batch in batches:
+def _watched(cut: Iterable[Window], watch: Watch) -> Iterator[Window]:
+    """The windows that are ready are packed, looked at on the device and outlined together; of two batches more the one
+    before is seen to the end, if they are there. What takes long does so in threads that hardly need the interpreter.
+    """
+    packed: deque[tuple[list[Window], Future[Packed]]] = deque()
+    begun: deque[tuple[list[Window], Future[list[tuple[Any, Sight | None]]]]] = deque()
+
+    def timed(batch: list[Window], step: Callable[[Any], Any], given: Any) -> Any:
         since = time.perf_counter()
-        begun = watch.begin([window.events for window in batch])
+        result = step(given)
         spent = time.perf_counter() - since
         for window in batch:
-            window.spent = spent
-        yield batch, begun
-
-
-def _finished(begun: Iterable[tuple[list[Window], Begun]], watch: Watch) -> Iterator[list[Window]]:
-    for batch, looked_at in begun:
-        since = time.perf_counter()
-        found = watch.finish(looked_at)
-        spent = time.perf_counter() - since
-        for window, (window.clean, window.sight) in zip(batch, found, strict=True):
             window.spent += spent
-        yield batch
+        return result
+
+    with taking(cut, _BATCH) as take, ThreadPoolExecutor(1) as packing, ThreadPoolExecutor(1) as finishing:
+        ended = False
+        while not ended or packed or begun:
+            while len(packed) + len(begun) < _BATCHES and not ended:
+                batch = take(not packed and not begun)
+                ended = batch is None
+                if not batch:
+                    break
+                packed.append((batch, packing.submit(timed, batch, watch.pack, [each.events for each in batch])))
+            while packed and (not begun or packed[0][1].done()):
+                batch, ready = packed.popleft()
+                started = timed(batch, watch.begin, ready.result())
+                begun.append((batch, finishing.submit(timed, batch, watch.finish, started)))
+            if begun:
+                batch, done = begun.popleft()
+                for window, (part, sight) in zip(batch, done.result(), strict=True):
+                    window.clean, window.sight = part, sight
+                    yield window
 
 
 def _cut(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: int) -> Iterator[Window]:

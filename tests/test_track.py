@@ -497,10 +497,10 @@ def test_damaged_tables_are_told_with_their_line(tmp_path):
             Tracks.from_csv(path)
 
 
-@pytest.mark.parametrize("kind", [LearnedTracker, DetectionTracker])
+@pytest.mark.parametrize("kind", [Tracker, LearnedTracker, DetectionTracker])
 def test_what_no_tracker_can_be_made_of_is_told(kind):
     def made(dt, sensor=(64, 48)):
-        return kind(sensor, dt) if kind is LearnedTracker else kind(dt, sensor=sensor)
+        return kind(dt, sensor=sensor) if kind is DetectionTracker else kind(sensor, dt)
 
     assert made("5ms").dt_us == made(5_000).dt_us == 5_000
     for dt in (0, -1, 1500.5, "5"):

@@ -41,11 +41,22 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """The events of windows in ``staged`` memory, where the columns are in it; and last, room for edges."""
+
+    windows: int
+    events: Events
+    ends: Array
+    ordered: bool
+    staged: torch.Tensor
+    places: Sequence[tuple[slice, torch.dtype]]
+
+
+@dataclass(frozen=True)
 class Begun:
     """Windows that the device looks at: their events here and there, and what comes back once it is ``done``."""
 
-    events: Events
-    ends: Array
+    packed: Packed
     looked: Array
     columns: tuple[torch.Tensor, ...]
     fetched: list[torch.Tensor]
@@ -78,23 +89,42 @@ class Watch:
         torch.cuda.synchronize(device)
 
     def __call__(self, windows: Sequence[Events]) -> list[tuple[Part, Sight | None]]:
-        return self.finish(self.begin(windows))
+        return self.finish(self.begin(self.pack(windows)))
 
-    def begin(self, windows: Sequence[Events]) -> Begun:
-        """Have the next windows looked at, without waiting for the device."""
-        ends = np.cumsum([0, *(len(window) for window in windows)])
+    def pack(self, windows: Sequence[Events]) -> Packed:
+        """What ``begin`` takes. Each of the three steps takes the windows in order; they may go on in three threads."""
+        windows = [window.numpy() for window in windows]
         filled = [window for window in windows if len(window)]
         ordered = all(window.is_sorted for window in filled)  # what slices know of their chunk
         ordered = ordered and all(a.t[-1] <= b.t[0] for a, b in pairwise(filled))
-        looked = (self._windows + 1 + np.arange(len(windows))) % self.every == 0
-        self._windows += len(windows)
+        ends = np.cumsum([0, *map(len, windows)])
+        kinds = [np.dtype(kind) for kind in ("i8", "i2", "i2", "u1")]
+        sizes = [int(ends[-1]) * kind.itemsize for kind in kinds]
+        starts = np.cumsum([0, *(-(-size // 16) * 16 for size in sizes)]).tolist()
+        staged = torch.empty(starts[-1] + 8 * len(windows), dtype=torch.uint8, pin_memory=True)
+        places = [slice(start, start + size) for start, size in zip(starts, sizes, strict=False)]
+        columns = []
+        for k, (place, kind) in enumerate(zip(places, kinds, strict=True)):
+            into = staged[place].view(getattr(torch, str(kind)))
+            if filled:
+                torch.cat([_tensor(window.columns[k].view(kind)) for window in filled], out=into)
+            columns.append(into.numpy().view(windows[0].columns[k].dtype))
+        types = [getattr(torch, str(kind)) for kind in kinds]
+        events = Events(*columns, sensor=self.regions.sensor)
+        return Packed(len(windows), events, ends, ordered, staged, list(zip(places, types, strict=True)))
+
+    def begin(self, packed: Packed) -> Begun:
+        """Have the windows looked at, without waiting for the device."""
+        looked = (self._windows + 1 + np.arange(packed.windows)) % self.every == 0
+        self._windows += packed.windows
+        looks = int(looked.sum())
         with torch.cuda.stream(self._stream):
-            events, columns = self._uploaded([window.numpy() for window in windows], ends[1:][looked])
-            keep = self._judged(events, columns, int(looked.sum()), ordered)
-            fetched = [_fetched(part) for part in (keep, *self._seen_in(int(looked.sum())))]
+            columns = self._uploaded(packed, packed.ends[1:][looked])
+            keep = self._judged(packed, columns, looks)
+            fetched = [_fetched(part) for part in (keep, *self._seen_in(looks))]
             done = torch.cuda.Event()
             done.record(self._stream)
-        return Begun(events, ends, looked, (*columns, keep), fetched, done)
+        return Begun(packed, looked, (*columns, keep), fetched, done)
 
     def finish(self, begun: Begun) -> list[tuple[Part, Sight | None]]:
         """What is seen in the windows, those of one ``begin`` after those of the one before."""
@@ -102,7 +132,7 @@ class Watch:
         keep, told, z, maps = (part.numpy() for part in begun.fetched)
         if told[-1]:
             raise ValueError("events lie outside the {}x{} sensor; crop them first".format(*self.regions.sensor))
-        recent = self._recent(begun.events, keep.view(bool), begun.ends[1:][begun.looked])
+        recent = self._recent(begun.packed.events, keep.view(bool), begun.packed.ends[1:][begun.looked])
         found, ends = self.regions.outlined(z, maps, self.birth_z)
         sights = (
             Sight(mean, found[low:high], events)
@@ -111,20 +141,20 @@ class Watch:
         pointers = tuple(column.data_ptr() for column in begun.columns)
         return [
             (Part(begun.columns, pointers, first, last), next(sights) if look else None)
-            for (first, last), look in zip(pairwise(begun.ends.tolist()), begun.looked.tolist(), strict=True)
+            for (first, last), look in zip(pairwise(begun.packed.ends.tolist()), begun.looked.tolist(), strict=True)
         ]
 
-    def _judged(self, events: Events, columns: tuple[torch.Tensor, ...], looks: int, ordered: bool) -> torch.Tensor:
+    def _judged(self, packed: Packed, columns: tuple[torch.Tensor, ...], looks: int) -> torch.Tensor:
         """Which events are kept; those are counted for each look."""
-        regions, n = self.regions, len(events)
+        regions, n = self.regions, len(packed.events)
         width, height = regions.sensor
         t, x, y, _ = columns
         clock = t
         keep = torch.empty(n, dtype=torch.int8, device=self.device)
         self._begin(looks)
         if n:
-            held = events.t
-            if not (ordered and held[0] >= self._clock):
+            held = packed.events.t
+            if not (packed.ordered and held[0] >= self._clock):
                 held = np.maximum.accumulate(np.maximum(held, self._clock))
                 clock = torch.from_numpy(held).to(self.device)
             self._clock = int(held[-1])
@@ -145,27 +175,14 @@ class Watch:
                 kernels.remember[grid](clock, order, pixel, self._latest, n, _BLOCK)
         return keep
 
-    def _uploaded(self, windows: list[Events], edges: Array) -> tuple[Events, tuple[torch.Tensor, ...]]:
-        """The events of all windows, and their columns on the device; with the ``edges``, in one transfer."""
-        parts = [[edges.astype(np.int64)], *([window.columns[k] for window in windows] for k in range(4))]
-        kinds = [np.dtype(kind) for kind in ("i8", "i8", "i2", "i2", "u1")]
-        lengths = [sum(map(len, part)) for part in parts]
-        starts = np.cumsum([0, *(-(-n * kind.itemsize // 16) * 16 for n, kind in zip(lengths, kinds, strict=True))])
-        staged = torch.empty(int(starts[-1]) + 16, dtype=torch.uint8, pin_memory=True)
-        places = [
-            slice(start, start + n * kind.itemsize)
-            for start, n, kind in zip(starts.tolist(), lengths, kinds, strict=False)
-        ]
-        here = [staged.numpy()[place].view(kind) for place, kind in zip(places, kinds, strict=True)]
-        for part, into in zip(parts, here, strict=True):
-            torch.cat([_tensor(column.view(into.dtype)) for column in part], out=torch.from_numpy(into))
-        there = staged.to(self.device, non_blocking=True)
-        self._edges, *columns = (
-            there[place].view(getattr(torch, str(kind))) for place, kind in zip(places, kinds, strict=True)
-        )
-        t, x, y, p = here[1:]
-        events = Events(t, x.view(windows[0].x.dtype), y.view(windows[0].y.dtype), p, sensor=self.regions.sensor)
-        return events, tuple(columns)
+    def _uploaded(self, packed: Packed, edges: Array) -> tuple[torch.Tensor, ...]:
+        """The columns on the device; with the ``edges``, in one transfer."""
+        at = len(packed.staged) - 8 * packed.windows
+        last = slice(at, at + 8 * len(edges))
+        packed.staged[last].view(torch.int64).numpy()[:] = edges
+        there = packed.staged.to(self.device, non_blocking=True)
+        self._edges = there[last].view(torch.int64)
+        return tuple(there[place].view(kind) for place, kind in packed.places)
 
     def _begin(self, looks: int) -> None:
         """Room for the counts of so many looks and of one to come, the first with what is counted already."""

@@ -20,7 +20,11 @@ class Mergers:
 
     def __init__(self) -> None:
         self._serials: Array = np.zeros(0, np.int64)
-        self._known: tuple[Array, ...] = np.zeros((0, 0), np.bool_), np.zeros((0, 0), np.int64), np.zeros((0, 0, 4))
+        self._known: tuple[Array, Array, Array] = (
+            np.zeros((0, 0), np.bool_),
+            np.zeros((0, 0), np.int64),
+            np.zeros((0, 0, 4)),
+        )
 
     def merge(self, fleet: Fleet) -> None:
         """Two targets that touch and keep their distance while they move are one: the older takes in the younger.
@@ -33,8 +37,8 @@ class Mergers:
             self._known = _kept(self._serials, fleet.serial, *self._known)
             self._serials = fleet.serial.copy()
         columns = fleet.state, fleet.half, fleet.id, *fleet.edges, fleet.silent
-        bounds = config.min_size, config.max_size, fleet.windows(config.merge_after)
-        steady = _steady(*columns, *self._known, *bounds)
+        lasting = fleet.windows(config.merge_after)
+        steady = _steady(*columns, *self._known, config.min_size, config.max_size, lasting)
         gone: set[int] = set()
         for old, young, facing in steady.tolist():
             both = [old, young]

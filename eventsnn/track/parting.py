@@ -47,11 +47,11 @@ class Parting:
         self._seen += 1
         if self._seen % EVERY or not len(fleet):
             return {}
-        columns = (np.concatenate(column) for column in zip(*(e.columns for e in self._recent), strict=True))
+        t, x, y, p = (np.concatenate(column) for column in zip(*(e.columns for e in self._recent), strict=True))
         here = fleet.silent == 0
         tiles = near_tiles(fleet.state * (1, 1, self._oldest, self._oldest), fleet.reach, here, *self.sensor)
         targets = fleet.state, fleet.half, fleet.reach, here
-        found, owner, place = _stripes(*columns, end_us, dt_us, *targets, tiles, self._oldest, _AXES, self.width)
+        found, owner, place = _stripes(t, x, y, p, end_us, dt_us, *targets, tiles, self._oldest, _AXES, self.width)
         before, self._lasted = self._lasted, {}
         parts = {}
         for k in np.flatnonzero(found[:, 2]).tolist():

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from eventsnn.events import Events
+from eventsnn.events import Events, sensor_size
 
 from . import fleet_kernels as kernels
 from .attribution import Shares, attribute
-from .config import TrackerConfig
+from .config import TrackerConfig, device_named, window_length
 from .fleet import Array, Fleet
 from .identity import Mergers, report
 from .parting import EVERY, Parting
@@ -33,7 +33,9 @@ class Tracker:
 
     A row is one of ``Tracks``; when a track is confirmed, its rows since birth come with the current one. ``update`` is
     ``follow`` with what ``see`` makes of the events. ``see`` knows nothing of the tracks: in another thread it may be
-    called for windows to come.
+    called for windows to come. ``dt_us`` is the length of a window [us], or a text as "5ms".
+
+    Raises ValueError for a sensor, a length or a device that cannot be.
 
     >>> tracker = Tracker((64, 48), dt_us=5000)
     >>> tracker.update(Events.empty(sensor=(64, 48)), end_us=5000)
@@ -43,21 +45,21 @@ class Tracker:
     def __init__(
         self,
         sensor: tuple[int, int],
-        dt_us: int,
+        dt_us: int | str,
         config: TrackerConfig | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.sensor, self.dt_us, self.config = sensor, dt_us, config or TrackerConfig()
+        self.sensor, self.dt_us, self.config = sensor_size(sensor), window_length(dt_us), config or TrackerConfig()
         decay = float(np.exp(-self.config.look_every / self.config.map_time))
         scale = (self.config.min_size / 4) ** 2
-        self.regions = RegionDetector(sensor, scale=scale, decay=decay)
-        self.device = torch.device(device)
+        self.regions = RegionDetector(self.sensor, scale=scale, decay=decay)
+        self.device = device_named(device)
         if self.device.type not in ("cpu", "cuda"):
             raise ValueError(f"the tracker runs on cpu or cuda, not on {device}")
         if self.device.type == "cuda":
             from .gpu_attribution import Attribution
 
-            self._attribution = Attribution(dt_us, self.device)
+            self._attribution = Attribution(self.dt_us, self.device)
         self.reset()
 
     def reset(self) -> None:
@@ -69,7 +71,7 @@ class Tracker:
         self._mergers = Mergers()
         self._parting = Parting(self.config.min_size / 4, looks, self.sensor, self.config.look_every)
         self._fading = math.exp(-self.dt_us / 1e3 / self.config.merge_after)
-        self._waits = tuple(self.fleet.windows(ms, 5) for ms in (self.config.confirm, 2 * self.config.merge_after))
+        self._waits = self.fleet.windows(self.config.confirm, 5), self.fleet.windows(2 * self.config.merge_after, 5)
         self._trail = self.fleet.windows(self.config.trail)
         self._trails: deque[tuple[int, Array]] = deque()  # when and where targets were
         self._unlooked: list[Events] = []

@@ -114,6 +114,15 @@ def test_bad_requests(arguments, message):
         to_frames(Events([0, 9], [3, 3], [1, 1], [0, 1], sensor=SENSOR), **arguments)
 
 
+def test_a_stray_time_does_not_make_windows_without_end():
+    events = Events([0, 5, 2**60], [0] * 3, [0] * 3, [1] * 3, sensor=SENSOR)
+    for chunks in (events, [events[:2], events[2:]]):
+        with pytest.raises(ValueError, match="a stray time"):
+            next(windows(chunks, "1ms"))
+    assert len(list(windows(events, start=0, stop=2**60, n_bins=3))) == 3
+    assert len(list(windows(events, count=1))) == 3
+
+
 def test_a_span_beyond_64_bits_is_refused():
     events = Events([-(2**63), 2**63 - 1], [0, 1], [0, 0], [0, 1], sensor=SENSOR)
     for of in (to_frames, frames.to_sparse, frames.to_voxel_grid):

@@ -11,6 +11,8 @@ from eventsnn.events import Events, microseconds
 
 __all__ = ["windows"]
 
+_MOST = 10**9  # windows that a chunk may reach over: one damaged time stamp would fill the disk with empty frames
+
 _AT_ONCE = 256  # windows whose events are looked for together
 
 
@@ -34,7 +36,8 @@ def windows(
     window and one chunk. An event that arrives after its window has closed, because time stepped back, is given to the
     open window, so none is lost. Columns are NumPy.
 
-    Raises ValueError for a window that is not positive, and for an overlap that is not shorter.
+    Raises ValueError for a window that is not positive, for an overlap that is not shorter, and where a chunk reaches
+    over more than 10^9 windows.
 
     >>> stream = [Events([0, 5], [0, 0], [0, 0], [1, 1]), Events([12, 31], [0, 0], [0, 0], [1, 0])]
     >>> [(begin, len(window)) for begin, window in windows(stream, 10)]
@@ -104,6 +107,11 @@ def _cut(
             continue
         if start is None:
             start = int(events.t[0])
+        if number is None and not by_count and (int(events.t.max()) - start) // edge(1) - k > _MOST:
+            raise ValueError(
+                f"up to {int(events.t.max())} us there are over {_MOST:,} more windows: a stray time? "
+                "Leave it out with stop, or take longer windows"
+            )
         floor = max(start + edge(k), int(held[-1][1][-1]) if held else start)
         if by_count:
             now = np.arange(total, total + len(events))

@@ -801,6 +801,9 @@ def test_a_checkpoint_of_other_classes_is_refused(home, capsys):
     eventsnn.write(home / "wide.h5", Events([0, 9], [80, 3], [0, 1], [1, 0], sensor=(90, 4)))
     assert main(["predict", str(path), "wide.h5", "--device", "cpu"]) == 2
     assert "outside" in capsys.readouterr().err
+    eventsnn.write(home / "corner.h5", Events([0, 9], [8, 3], [0, 1], [1, 0], sensor=(90, 4)))  # which would fit
+    assert main(["predict", str(path), "corner.h5", "--device", "cpu"]) == 2
+    assert "corner.h5: its 90x4 pixels lie outside the 35x35" in capsys.readouterr().err
 
 
 # every recipe on generated recordings

@@ -71,7 +71,9 @@ def probabilities(net: Any, saved: Any, path: Path, device: Any) -> Iterator[tup
         given = recording.sensor or sensor
     if given[0] > sensor[0] or given[1] > sensor[1]:
         seen, known = (f"{width}x{height}" for width, height in (given, sensor))
-        raise ValueError(f"{path}: its {seen} pixels lie outside the {known} that the network knows; crop or downsample")
+        raise ValueError(
+            f"{path}: its {seen} pixels lie outside the {known} that the network knows; crop or downsample"
+        )
     events = eventsnn.io.read(path, sensor=sensor).numpy().sort()
     if not len(events):
         raise ValueError(f"{path}: there are no events to classify")

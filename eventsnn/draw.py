@@ -86,7 +86,16 @@ def caption(image: Image, text: str) -> Image:
 
 
 class Trajectories:
-    """One picture of all paths, drawn as they come: ``add(id, x, y)`` in order of time, then ``image``."""
+    """One picture of all paths, drawn as they come: ``follow`` for each frame, in order of time, then ``image``.
+
+    A path is broken off where its track is away: what happened there is not known.
+
+    >>> paths = Trajectories((120, 80))
+    >>> paths.follow([(1, 10.0, 40.0)])
+    >>> paths.follow([(1, 30.0, 40.0)])
+    >>> paths.image().shape
+    (640, 960, 3)
+    """
 
     def __init__(self, sensor: tuple[int, int]) -> None:
         self.zoom = zoom_for(sensor, 960)
@@ -103,13 +112,14 @@ class Trajectories:
             height, width = self._events.shape
             raise ValueError(f"events lie outside the {width}x{height} sensor; crop them first")
 
-    def add(self, number: int, x: float, y: float) -> None:
-        """Lead the path of a track on to a place [px]."""
-        here = tuple(round((v + 0.5) * self.zoom) for v in (x, y))
-        place = here[0], here[1]
-        cv2.line(self._paths, self._last.get(number, place), place, colour(number), 2, cv2.LINE_AA)
-        self._last[number] = place
-        self._ends[number] = self._ends.get(number, (place, place))[0], place
+    def follow(self, rows: Iterable[tuple[int, float, float]]) -> None:
+        """Lead paths on to the places of a frame: ``(id, x, y)`` [px] of each track that is there."""
+        before, self._last = self._last, {}
+        for number, x, y in rows:
+            here = round((x + 0.5) * self.zoom), round((y + 0.5) * self.zoom)
+            cv2.line(self._paths, before.get(number, here), here, colour(number), 2, cv2.LINE_AA)
+            self._last[number] = here
+            self._ends[number] = self._ends.get(number, (here, here))[0], here
 
     def image(self) -> Image:
         """The paths with their ids over a grey picture of where events were."""

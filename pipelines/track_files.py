@@ -117,8 +117,7 @@ def write(
             table.writelines(map(as_csv, frame.rows))
             mot.writelines(map(as_mot, frame.rows))
             paths.shade(frame.events)
-            for row in frame.rows:
-                paths.add(row[2], row[3], row[4])
+            paths.follow((row[2], row[3], row[4]) for row in frame.rows)
             summary.add(frame)
             if clip is not None:
                 clip.show(frame, later)

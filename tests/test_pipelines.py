@@ -457,3 +457,15 @@ def test_results_go_where_o_says(command, capsys):
         main([command, "--help"])
     told = capsys.readouterr().out
     assert ("--out" in told) == ("-o " in told)
+
+
+def test_a_path_breaks_off_where_its_track_is_away():
+    def drawn(places):
+        paths = draw.Trajectories((96, 64))
+        for x in places:
+            paths.follow([] if x is None else [(1, float(x), 32.0)])
+        green = np.abs(paths.image().astype(int) - draw.colour(1)).sum(2) < 60
+        return [bool(green[:, round((x + 0.5) * paths.zoom)].any()) for x in (20, 47, 70)]
+
+    assert drawn([10, 30, 60, 80]) == [True, True, True]
+    assert drawn([10, 30, None, 60, 80]) == [True, False, True]

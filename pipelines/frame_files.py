@@ -19,10 +19,11 @@ Write = Callable[[int, torch.Tensor], None]
 
 
 @contextmanager
-def writer(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
+def writer(path: Path, dtype: torch.dtype, told: dict[str, Any], shape: tuple[int, ...] = ()) -> Iterator[Write]:
     """A function that writes one more frame and its time [us]; the name's ending tells the format, HDF5 without one.
 
-    ``told`` is kept beside the frames, but for .npy, which holds them alone. Raises ValueError for an ending that tells
+    ``told`` is kept beside the frames, but for .npy, which holds them alone; ``shape`` is that of a frame where there
+    are none. Raises ValueError for an ending that tells
     another format, and for bfloat16, which only .pt files hold.
     """
     ways = {"": _hdf5, ".h5": _hdf5, ".hdf5": _hdf5, ".npy": _npy, ".npz": _together, ".pt": _together}
@@ -30,12 +31,12 @@ def writer(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Wri
         raise ValueError(f"{path.name}: frames are written to files that end in {', '.join(filter(None, ways))}")
     if dtype is torch.bfloat16 and path.suffix != ".pt":
         raise ValueError("bfloat16 can be written to .pt files only")
-    with ways[path.suffix](path, dtype, told) as write:
+    with ways[path.suffix](path, dtype, told, shape) as write:
         yield write
 
 
 @contextmanager
-def _together(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
+def _together(path: Path, dtype: torch.dtype, told: dict[str, Any], shape: tuple[int, ...]) -> Iterator[Write]:
     frames: list[torch.Tensor] = []
     times: list[int] = []
 
@@ -53,7 +54,7 @@ def _together(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[
         times.append(begin)
 
     yield keep
-    stacked, begins = torch.stack(frames) if frames else torch.empty(0, dtype=dtype), np.array(times, np.int64)
+    stacked, begins = torch.stack(frames) if frames else torch.empty(0, *shape, dtype=dtype), np.array(times, np.int64)
     if path.suffix == ".pt":
         with path.open("wb") as raw:
             torch.save({"frames": stacked, "t_us": torch.from_numpy(begins), **told}, disk := Enduring(raw))
@@ -63,8 +64,8 @@ def _together(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[
 
 
 @contextmanager
-def _npy(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
-    shape = [0]
+def _npy(path: Path, dtype: torch.dtype, told: dict[str, Any], frame_shape: tuple[int, ...]) -> Iterator[Write]:
+    shape = [0, *frame_shape]
     about = {"fortran_order": False, "descr": np.lib.format.dtype_to_descr(torch.empty(0, dtype=dtype).numpy().dtype)}
     with path.open("wb") as file:
 
@@ -88,17 +89,20 @@ def _npy(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write
 
 
 @contextmanager
-def _hdf5(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Write]:
+def _hdf5(path: Path, dtype: torch.dtype, told: dict[str, Any], shape: tuple[int, ...]) -> Iterator[Write]:
     with path.open("w+b") as raw, h5py.File(disk := Enduring(raw), "w") as file:
         times = file.create_dataset("t_us", (0,), "i8", maxshape=(None,), chunks=(1024,))
 
+        def made(one: torch.Tensor) -> None:
+            size = tuple(one.shape)
+            frames = file.create_dataset(
+                "frames", (0, *size), one.numpy().dtype, maxshape=(None, *size), chunks=(1, *size), compression="lzf"
+            )
+            frames.attrs.update(told)
+
         def append(begin: int, frame: torch.Tensor) -> None:
             if "frames" not in file:
-                size, kind = tuple(frame.shape), frame.numpy().dtype
-                made = file.create_dataset(
-                    "frames", (0, *size), kind, maxshape=(None, *size), chunks=(1, *size), compression="lzf"
-                )
-                made.attrs.update(told)
+                made(frame)
             frames = file["frames"]
             number = len(frames)
             frames.resize(number + 1, 0)
@@ -109,5 +113,7 @@ def _hdf5(path: Path, dtype: torch.dtype, told: dict[str, Any]) -> Iterator[Writ
             disk.check()
 
         yield append
+        if "frames" not in file:
+            made(torch.empty(shape, dtype=dtype))
         file.flush()
         disk.check()

@@ -253,6 +253,29 @@ def test_a_recording_without_events_gives_no_frames_of_the_same_shape(events):
     assert Pipeline().open(sensor=[40, 30]).denoise().frames(dt="1ms")(eventsnn.Events.empty()).shape == (0, 2, 30, 40)
 
 
+@pytest.mark.parametrize("sink", ["to_hdf5", "to_npy", "to_npz", "to_pt"])
+def test_files_of_recordings_without_events_hold_no_frames_of_the_same_shape(sink, tmp_path):
+    chain = Pipeline().denoise().frames(dt="10ms").then(sink, dtype="int16")
+    [path] = chain.run(eventsnn.Events.empty((40, 30)), tmp_path)
+    if sink == "to_hdf5":
+        with h5py.File(path) as file:
+            frames, times = file["frames"][:], file["t_us"][:]
+    elif sink == "to_npy":
+        frames, times = np.load(path), []
+    else:
+        found = torch.load(path) if sink == "to_pt" else np.load(path)
+        frames, times = np.asarray(found["frames"]), found["t_us"]
+    assert frames.shape == (0, 2, 30, 40)
+    assert frames.dtype == np.int16
+    assert len(times) == 0
+
+
+def test_a_video_of_nothing_has_one_picture(tmp_path):
+    [path] = Pipeline().to_video().run(eventsnn.Events.empty((40, 30)), tmp_path)
+    shown = cv2.VideoCapture(str(path))
+    assert [shown.read()[0] for _ in range(2)] == [True, False]
+
+
 def test_in_a_training_loader(events):
     chain = Pipeline().refractory("1ms").frames(dt="20ms")
     transform = Compose([RandomFlipLR(p=1.0), chain])

@@ -39,7 +39,7 @@ def write_frames(items: Iterable[Any], flow: Flow, path: Path, *, dtype: str | N
     kind: torch.dtype = getattr(torch, dtype or flow.dtype or "float32")
     told: dict[str, Any] = {"unit": flow.units} | ({} if flow.sensor is None else {"sensor": flow.sensor})
     told |= {"labels": flow.labels} if flow.labels else {}
-    with writer(path, kind, told) as write:
+    with writer(path, kind, told, flow.shape or ()) as write:
         for begin, frame in items:
             shown = frame.detach().to("cpu")
             stored = (shown.to_dense() if shown.is_sparse else shown).to(kind)
@@ -97,7 +97,11 @@ def write_video(
     sensor = flow.sensor or (1, 1)
     interval, zoom = max(1, round(1e6 / fps / slowdown)), zoom_for(sensor)
     paint = Painter(sensor, style, fade=3 * interval if fade is None else microseconds(fade), contrast=contrast)
+    nothing = True
     with Video(path, fps) as video:
         for begin, events in windows(items, interval):
+            nothing = False
             video.add(paint.paint(events, begin + interval).repeat(zoom, 0).repeat(zoom, 1))
             yield events
+        if nothing:  # that is to be seen
+            video.add(paint.paint(Events.empty(sensor), interval).repeat(zoom, 0).repeat(zoom, 1))

@@ -175,9 +175,11 @@ class Events:
         """A slice, mask or index array gives Events; a whole number gives the one event as a tuple ``(t, x, y, p)``."""
         if isinstance(index, int | np.integer):
             return tuple(int(column[index]) for column in self.columns)
-        part = type(self)(*(column[index] for column in self.columns), sensor=self.sensor)
-        if isinstance(index, slice) and self._sorted and (index.step or 1) > 0:
-            part._sorted = True
+        if not isinstance(index, slice):
+            return type(self)(*(column[index] for column in self.columns), sensor=self.sensor)
+        part = object.__new__(type(self))  # columns that were looked at need no second look
+        part.t, part.x, part.y, part.p = self.t[index], self.x[index], self.y[index], self.p[index]
+        part.sensor, part._sorted = self.sensor, (True if self._sorted and (index.step or 1) > 0 else None)
         return part
 
     def __eq__(self, other: object) -> bool:

@@ -46,7 +46,8 @@ def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
 def taking(items: Iterable[Any], count: int) -> Iterator[Callable[[bool], list[Any] | None]]:
     """A function ``take(wait)`` that gives those of the items that are ready, up to ``count``; None after the last.
 
-    Where none is, it waits for one, or gives an empty list. A thread gets them; its error comes in its place.
+    Where none is, it waits for one, or gives an empty list. A thread gets them; its error comes to who waits, in its
+    place.
 
     >>> with taking(range(3), 8) as take:
     ...     found = take(True)
@@ -86,9 +87,11 @@ def taking(items: Iterable[Any], count: int) -> Iterator[Callable[[bool], list[A
             while wait and not ready:
                 changed.wait()
             if ready and ready[0] is _END:
-                if failed:
+                if not failed:
+                    return None
+                if wait:
                     raise failed[0]
-                return None
+                return []
             batch = list(ready)
             ended = bool(batch) and batch[-1] is _END
             ready.clear()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _AHEAD = 4  # windows that wait for the next step
 _BATCH, _BATCHES = 64, 3  # windows that a GPU is given at once, at most, and how many such are on their way
+_OFTEN = 8  # windows after which is seen whether more are ready
 
 
 @dataclass
@@ -90,23 +91,25 @@ def _watched(cut: Iterable[Window], watch: Watch) -> Iterator[Window]:
         return result
 
     with taking(cut, _BATCH) as take, ThreadPoolExecutor(1) as packing, ThreadPoolExecutor(1) as finishing:
-        ended = False
-        while not ended or packed or begun:
-            while len(packed) + len(begun) < _BATCHES and not ended:
-                batch = take(not packed and not begun)
-                ended = batch is None
-                if not batch:
-                    break
+
+        def more(wait: bool) -> bool:
+            """Have the next batches on their way, if any is ready; false at the end."""
+            batch: list[Window] | None = []
+            while len(packed) + len(begun) < _BATCHES and (batch := take(wait and not packed and not begun)):
                 packed.append((batch, packing.submit(timed, batch, watch.pack, [each.events for each in batch])))
-            while packed and (not begun or packed[0][1].done()):
-                batch, ready = packed.popleft()
-                started = timed(batch, watch.begin, ready.result())
-                begun.append((batch, finishing.submit(timed, batch, watch.finish, started)))
-            if begun:
-                batch, done = begun.popleft()
-                for window, (part, sight) in zip(batch, done.result(), strict=True):
-                    window.clean, window.sight = part, sight
-                    yield window
+            while packed and ((wait and not begun) or packed[0][1].done()):
+                first, ready = packed.popleft()
+                started = timed(first, watch.begin, ready.result())
+                begun.append((first, finishing.submit(timed, first, watch.finish, started)))
+            return batch is not None or bool(begun)
+
+        while more(wait=True):
+            batch, done = begun.popleft()
+            for k, (window, (part, sight)) in enumerate(zip(batch, done.result(), strict=True)):
+                window.clean, window.sight = part, sight
+                yield window
+                if k % _OFTEN == 0:
+                    more(wait=False)
 
 
 def _cut(chunks: Iterable[Events], tracker: Tracker | LearnedTracker, start_us: int) -> Iterator[Window]:

@@ -153,23 +153,27 @@ def _assign(
 
 
 @brief
-def _quantile(counts: Any, wanted: float) -> float:
-    """The place from -1 to 1 below which so many of the counts lie."""
-    at, below, bins = 0, 0, len(counts)
-    while at < bins - 1 and below + counts[at] < wanted:
-        below += counts[at]
-        at += 1
-    within = min(max((wanted - below) / max(counts[at], 1), 0.0), 1.0)
-    return (at + within) / bins * 2 - 1
-
-
-@brief
 def _ends(counts: Any, total: int, alone: bool) -> tuple[float, float]:
-    """Where 5 % and 95 % of the counts lie below. Where many are ``alone``, by so much further out as 10 % and 90 % lie
-    further in, if that is as little as where they lie evenly.
+    """Where 5 % and 95 % of the counts lie below, on a scale from -1 to 1. Where many are ``alone``, by so much further
+    out as 10 % and 90 % lie further in, if that is as little as where they lie evenly.
     """
-    low, inner_low = _quantile(counts, 0.05 * max(total, 1)), _quantile(counts, 0.1 * max(total, 1))
-    high, inner_high = _quantile(counts, 0.95 * max(total, 1)), _quantile(counts, 0.9 * max(total, 1))
+    low, inner_low, inner_high, high = 0.0, 0.0, 0.0, 0.0
+    at, below, last = 0, 0, len(counts) - 1
+    for k in range(4):
+        wanted = (0.05, 0.1, 0.9, 0.95)[k] * max(total, 1)
+        while at < last and below + counts[at] < wanted:
+            below += counts[at]
+            at += 1
+        within = min(max((wanted - below) / max(counts[at], 1), 0.0), 1.0)
+        place = (at + within) / len(counts) * 2 - 1
+        if k == 0:
+            low = place
+        elif k == 1:
+            inner_low = place
+        elif k == 2:
+            inner_high = place
+        else:
+            high = place
     beyond = total / (total + 20) if alone else 0.0
     most = 0.08 * (high - low)
     return low - beyond * min(inner_low - low, most), high + beyond * min(high - inner_high, most)

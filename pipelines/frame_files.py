@@ -57,7 +57,8 @@ def _together(path: Path, dtype: torch.dtype, told: dict[str, Any], shape: tuple
     stacked, begins = torch.stack(frames) if frames else torch.empty(0, *shape, dtype=dtype), np.array(times, np.int64)
     if path.suffix == ".pt":
         with path.open("wb") as raw:
-            torch.save({"frames": stacked, "t_us": torch.from_numpy(begins), **told}, disk := Enduring(raw))
+            disk: Any = Enduring(raw)  # torch would cover a full disk with an error of its own
+            torch.save({"frames": stacked, "t_us": torch.from_numpy(begins), **told}, disk)
             disk.check()
     else:
         np.savez_compressed(path, frames=stacked.numpy(), t_us=begins, **told)

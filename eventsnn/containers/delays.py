@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import conv1d, pad
+from torch.nn.functional import conv1d, conv2d
 
 
 class DelayLinear(nn.Module):
@@ -58,7 +58,8 @@ class DelayLinear(nn.Module):
         past = x.new_zeros(self.max_delay, *x.shape[1:]) if state is None else state
         whole = torch.cat([past, x])
         if not whole.is_cuda:
-            return _over_time(whole, self.kernel(), self.bias), whole[len(x) :]
+            y = conv1d(whole.permute(1, 2, 0), self.kernel(), self.bias)
+            return y.permute(2, 0, 1), whole[len(x) :]
         dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else whole.dtype
         bias = None if self.bias is None else self.bias.to(dtype)
         return _OverTime.apply(whole.to(dtype), self.kernel().to(dtype), bias), whole[len(x) :]
@@ -67,14 +68,15 @@ class DelayLinear(nn.Module):
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}, max_delay={self.max_delay}"
 
 
-def _over_time(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    """The convolution of `[T, B, in]` over time."""
-    return conv1d(x.permute(1, 2, 0), kernel, bias).permute(2, 0, 1)
+def _over_time(x: Tensor, kernel: Tensor, bias: Tensor | None = None, padding: int = 0) -> Tensor:
+    """The convolution of `[T, B, in]` over time: with its channels last this is one image, `[T, B]` its pixels."""
+    last = kernel[..., None].contiguous(memory_format=torch.channels_last)
+    return conv2d(x.permute(2, 0, 1)[None], last, bias, padding=(padding, 0))[0].permute(1, 2, 0)
 
 
 class _OverTime(torch.autograd.Function):
-    """The same on a GPU, whose libraries take ten times as long for the gradients of so long kernels: that of the input
-    is a convolution too, that of the kernel a matrix product for each delay."""
+    """The same with gradients of its own, as libraries for GPUs take ten times as long for those of so long kernels:
+    that of the input is a convolution too, that of the kernel a matrix product for each delay."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
@@ -84,13 +86,12 @@ class _OverTime(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (x, kernel), wanted = ctx.saved_tensors, ctx.needs_input_grad
+        (x, kernel), wanted, grad = ctx.saved_tensors, ctx.needs_input_grad, grad.contiguous()
         (steps, batch, outputs), (inputs, taps) = grad.shape, kernel.shape[1:]
         dx = dk = None
         if wanted[0]:
-            wide = pad(grad, (0, 0, 0, 0, taps - 1, taps - 1))
-            dx = _over_time(wide, kernel.transpose(0, 1).flip(2), None)
+            dx = _over_time(grad, kernel.transpose(0, 1).flip(2), padding=taps - 1)
         if wanted[1]:
             shifted = x.contiguous().as_strided((taps, steps * batch, inputs), (batch * inputs, inputs, 1))
-            dk = torch.bmm(grad.reshape(1, -1, outputs).mT.expand(taps, -1, -1), shifted).permute(1, 2, 0)
+            dk = torch.bmm(grad.view(1, -1, outputs).mT.expand(taps, -1, -1), shifted).permute(1, 2, 0)
         return dx, dk, grad.sum((0, 1)) if wanted[2] else None

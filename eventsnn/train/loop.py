@@ -50,7 +50,7 @@ def fit(run: Run, training: Data, validation: Data, folder: Path, *, tensorboard
     said: set[tuple[str, str]] = set()
     clock = time.monotonic() - run.seconds
     if run.device.type == "cuda":
-        rehearse(run, {size, share % size or size, len(validation) % size or size})
+        rehearse(run, training, size, (share % size or size, len(validation) % size or size))
     try:
         while run.epoch < recipe.epochs and not _patience_is_over(run):
             begun, before = time.monotonic(), run.batch

@@ -90,13 +90,15 @@ class Replay:
         """Record; gives why it failed, if it did."""
         self.frames, self.labels = frames.clone(), labels.clone()
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        numbers = torch.cuda.default_generators[stream.device_index]
+        drawn = numbers.get_state()
         try:
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.result = gradients(self.frames, self.labels)
         except RuntimeError as error:  # of CUDA or its memory, AcceleratorError and OutOfMemoryError among them
             torch.cuda.set_stream(stream)  # a recording that fails leaves its own, and random numbers as if it went on
-            numbers = torch.cuda.default_generators[stream.device_index]
             numbers.graphsafe_set_state(torch.Generator(stream.device).graphsafe_get_state())
+            numbers.set_state(drawn)
             return _cause(error)
         self.graph, self.gradients = graph, [parameter.grad for parameter in self.parameters]
         return ""

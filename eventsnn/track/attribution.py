@@ -63,7 +63,7 @@ def attribute(
     if len(state) and len(events):
         t, x, y, p = events.numpy().columns
         tiles = near_tiles(state, reach, here, *sensor)
-        targets = state, half, reach, here, crowd, gate
+        targets = state, 1 / half, reach, here, crowd, gate
         _assign(t, x, y, p, end_us, dt_us, *targets, tiles, counts, counts[:, HEAD:].view(np.int32))
     return counts
 
@@ -98,7 +98,7 @@ def _assign(
     end: int,
     dt: int,
     state: Any,
-    half: Any,
+    per_half: Any,
     reach: Any,
     here: Any,
     crowd: Any,
@@ -130,7 +130,7 @@ def _assign(
             dx = here_x - (state[m, 0] - state[m, 2] * age)
             dy = here_y - (state[m, 1] - state[m, 3] * age)
             if here[m] and abs(dx) < reach[m, 0] and abs(dy) < reach[m, 1]:
-                apart = (dx / half[m, 0]) ** 2 + (dy / half[m, 1]) ** 2
+                apart = (dx * per_half[m, 0]) ** 2 + (dy * per_half[m, 1]) ** 2
                 if apart < least:
                     owner, least, from_x, from_y = m, apart, dx, dy
         if owner == n:

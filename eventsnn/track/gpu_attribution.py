@@ -16,7 +16,6 @@ from .gpu import Part
 
 _BLOCK = 256
 _PROGRAMS = 132
-_UNFUSED = {"enable_fp_fusion": False}
 
 
 class Attribution:
@@ -67,7 +66,9 @@ class Attribution:
 
         def work() -> None:
             there.copy_(staged, non_blocking=True)
-            kernels.assign[(_PROGRAMS,)](there, self._dt, result, 11 + room, FIELDS, HEAD, _BLOCK, **_UNFUSED)
+            kernels.assign[(_PROGRAMS,)](
+                there, self._dt, result, 11 + room, FIELDS, HEAD, _BLOCK, num_warps=8, **_UNFUSED
+            )
             found.copy_(result, non_blocking=True)
             result.zero_()
 
@@ -89,7 +90,7 @@ def tell(
     n, crowded = len(state), False
     for k in range(n):
         one = into[10 + k * (11 + room) :]
-        one[:4], one[4:6], one[6:8], one[8], one[9:11] = state[k], half[k], reach[k], here[k], gate[k]
+        one[:4], one[4:6], one[6:8], one[8], one[9:11] = state[k], 1 / half[k], reach[k], here[k], gate[k]
         for j in range(n):
             one[11 + j] = crowd[k, j]
             crowded |= crowd[k, j]

@@ -166,7 +166,7 @@ def assign(told, dt, result, fields, counts, head, BLOCK: tl.constexpr):  # type
             one = targets + k * fields
             dx = x - (tl.load(one) - tl.load(one + 2) * age)
             dy = y - (tl.load(one + 1) - tl.load(one + 3) * age)
-            a, b = dx / tl.load(one + 4), dy / tl.load(one + 5)
+            a, b = dx * tl.load(one + 4), dy * tl.load(one + 5)
             apart = a * a + b * b
             reached = live & (tl.load(one + 8) > 0) & (tl.abs(dx) < tl.load(one + 6)) & (tl.abs(dy) < tl.load(one + 7))
             nearer = reached & (apart < least)

@@ -50,7 +50,7 @@ class Parting:
         t, x, y, p = (np.concatenate(column) for column in zip(*(e.columns for e in self._recent), strict=True))
         here = fleet.silent == 0
         tiles = near_tiles(fleet.state * (1, 1, self._oldest, self._oldest), fleet.reach, here, *self.sensor)
-        targets = fleet.state, fleet.half, fleet.reach, here
+        targets = fleet.state, 1 / fleet.half, fleet.reach, here
         found, owner, place = _stripes(t, x, y, p, end_us, dt_us, *targets, tiles, self._oldest, _AXES, self.width)
         before, self._lasted = self._lasted, {}
         parts = {}
@@ -94,7 +94,7 @@ def _stripes(
     end_us: int,
     dt_us: int,
     state: Any,
-    half: Any,
+    per_half: Any,
     reach: Any,
     here: Any,
     tiles: Any,
@@ -105,7 +105,8 @@ def _stripes(
     """For each of n targets the widest stripe through its events: ``[n, 3]``, axis, place along it from the target's
     centre and width [px]; a width of 0 where there is none of ``least`` px.
 
-    And for each event its target, the one it is nearest to in units of its size ``half`` within its ``reach``, or -1,
+    And for each event its target, the one it is nearest to in units of its size, 1 / ``per_half``, within its
+    ``reach``, or -1,
     and its place ``[2]`` from there. ``tiles`` lists the targets that may reach a tile, for events up to ``oldest``
     windows old.
     """
@@ -114,6 +115,7 @@ def _stripes(
     owner, place = np.full(len(x), -1), np.zeros((len(x), 2))
     counts, found = np.zeros((n, len(axes), bins + 1, 2), np.int32), np.zeros((n, 3))
     radius = np.hypot(reach[:, 0], reach[:, 1])
+    per_px = bins / (2 * radius)
     for i in range(len(x)):
         closest, age = np.inf, (end_us - t[i]) / dt_us
         row, column = int(y[i]) >> SHIFT, int(x[i]) >> SHIFT
@@ -123,36 +125,38 @@ def _stripes(
             dx = x[i] - (state[k, 0] - state[k, 2] * age)
             dy = y[i] - (state[k, 1] - state[k, 3] * age)
             if here[k] and abs(dx) < reach[k, 0] and abs(dy) < reach[k, 1]:
-                apart = (dx / half[k, 0]) ** 2 + (dy / half[k, 1]) ** 2
+                apart = (dx * per_half[k, 0]) ** 2 + (dy * per_half[k, 1]) ** 2
                 if apart < closest:
                     closest, owner[i], place[i, 0], place[i, 1] = apart, k, dx, dy
         if owner[i] >= 0:
             own, side = np.uint64(owner[i]), np.uint64(p[i] != 0)  # unsigned: no check for a negative index
             for a in range(len(axes)):
                 along = place[i, 0] * axes[a, 0] + place[i, 1] * axes[a, 1]
-                counts[own, np.uint64(a), np.uint64(along * bins / (2 * radius[own]) + bins / 2 + 1), side] += 1
+                counts[own, np.uint64(a), np.uint64(along * per_px[own] + (bins / 2 + 1)), side] += 1
+    both = np.zeros(bins + 1, np.int32)
     for k in range(n):
         for a in range(len(axes)):
             below = counts[k, a]  # [bins + 1, 2]: after this, OFF and ON events below the edge of each bin
             for at in range(bins):
                 below[at + 1, 0] += below[at, 0]
                 below[at + 1, 1] += below[at, 1]
+                both[at + 1] = below[at + 1, 0] + below[at + 1, 1]
             off, on = below[bins]
             few, enough = 1 + int(0.004 * (off + on)), max(12.0, 0.06 * (off + on))
             if off + on < 2 * enough:
                 break
-            start, wanted = 0, max(least, found[k, 2] + 1e-9) * bins / (2 * radius[k])
-            for end in range(1, bins + 1):
-                while below[end, 0] + below[end, 1] - below[start, 0] - below[start, 1] > few:
-                    start += 1
+            start, wanted = np.uint64(0), int(np.ceil(max(least, found[k, 2] + 1e-9) * per_px[k]))
+            for end in range(np.uint64(1), np.uint64(bins + 1)):
+                while both[end] - both[start] > few:
+                    start += np.uint64(1)
                 if (
                     end - start >= wanted
                     and _two_sided(below[start, 0], below[start, 1], enough)
                     and _two_sided(off - below[end, 0], on - below[end, 1], enough)
                 ):
-                    wanted = end - start + 1
-                    found[k, 0], found[k, 1] = a, ((start + end) / bins - 1) * radius[k]
-                    found[k, 2] = (end - start) * 2 * radius[k] / bins
+                    wanted = int(end - start) + 1
+                    found[k, 0], found[k, 1] = a, (int(start + end) / bins - 1) * radius[k]
+                    found[k, 2] = int(end - start) / per_px[k]
     return found, owner, place
 
 

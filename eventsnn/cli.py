@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import tyro
 
@@ -52,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=arguments,
             config=(tyro.conf.OmitSubcommandPrefixes,),
         )
-        result = next(module.run for module in modules.values() if isinstance(config, module.Config))(config)
+        with _ended_as_interrupted():
+            result = next(module.run for module in modules.values() if isinstance(config, module.Config))(config)
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
         print(f"eventsnn: {stop.args[0] if stop.args else 'interrupted, nothing was written'}", file=sys.stderr)
@@ -64,6 +68,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"eventsnn: {_one_line(error)}", file=sys.stderr)
         return 2
     return int(getattr(result, "exit_code", 0))
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """What a cluster or a closed terminal ends takes back what is half written, as after Ctrl-C; nohup goes on."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        kinds = []
+    kinds = [kind for kind in kinds if signal.getsignal(kind) is signal.SIG_DFL]
+    for kind in kinds:
+        signal.signal(kind, end)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            signal.signal(kind, signal.SIG_DFL)
 
 
 def _one_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -387,6 +388,26 @@ def test_every_command_explains_itself(command):
     done = subprocess.run([sys.executable, "-m", "eventsnn.cli", command, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "usage: eventsnn" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_is_ended_leaves_nothing(tmp_path, name):
+    """Written from a pipe that stays open, and ended once the temporary file is there."""
+    events = eventsnn.Events(np.arange(400_000), *np.zeros((3, 400_000), np.uint8), sensor=(8, 8))
+    eventsnn.write(tmp_path / "a.dat", events)
+    out = tmp_path / "out"
+    out.mkdir()
+    words = [sys.executable, "-m", "eventsnn.cli", "convert", "-", "-o", str(out / "b.txt")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=False) as process:
+        process.stdin.write((tmp_path / "a.dat").read_bytes())
+        process.stdin.flush()
+        while not os.listdir(out):
+            assert process.poll() is None
+        process.send_signal(getattr(signal, name))
+        assert process.wait() == 130
+        assert process.stderr.read() == b"eventsnn: interrupted, nothing was written\n"
+    assert os.listdir(out) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_reader_that_has_had_enough_is_no_error():

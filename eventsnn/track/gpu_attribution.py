@@ -66,9 +66,8 @@ class Attribution:
 
         def work() -> None:
             there.copy_(staged, non_blocking=True)
-            kernels.assign[(_PROGRAMS,)](
-                there, self._dt, result, 11 + room, FIELDS, HEAD, _BLOCK, num_warps=8, **_UNFUSED
-            )
+            sizes = 11 + room, FIELDS, HEAD, _BLOCK
+            kernels.assign[(_PROGRAMS,)](there, self._dt, result, *sizes, num_warps=8, enable_fp_fusion=False)
             found.copy_(result, non_blocking=True)
             result.zero_()
 

@@ -114,6 +114,13 @@ def test_bad_requests(arguments, message):
         to_frames(Events([0, 9], [3, 3], [1, 1], [0, 1], sensor=SENSOR), **arguments)
 
 
+def test_a_representation_tells_its_settings():
+    assert repr(frames.ToFrame((4, 3, 2), n_time_bins=5)) == (
+        "ToFrame((4, 3), n_bins=5, overlap=0, incomplete=False, channels=2)"
+    )
+    assert repr(frames.ToImage((4, 3))) == "ToImage((4, 3), n_bins=1)"
+
+
 def test_a_stray_time_does_not_make_windows_without_end():
     events = Events([0, 5, 2**60], [0] * 3, [0] * 3, [1] * 3, sensor=SENSOR)
     for chunks in (events, [events[:2], events[2:]]):

@@ -41,6 +41,10 @@ class Representation:
         self.time = {key: value for key, value in time.items() if value is not None}
         self.settings = settings
 
+    def __repr__(self) -> str:
+        set_to = {**self.time, **self.settings}  # by the names that the function has for them
+        return f"{type(self).__name__}({', '.join([str(self.sensor), *(f'{k}={v!r}' for k, v in set_to.items())])})"
+
     @either
     def __call__(self, events: Events | Packed) -> torch.Tensor:
         """The whole recording, or a batch of them."""

@@ -19,12 +19,13 @@ from scipy import ndimage
 
 import eventsnn.io
 from eventsnn import Events, cli
-from eventsnn.datasets.shapes import Shape, record, tracking_benchmark
+from eventsnn.datasets.shapes import Shape, Truth, generate, preset, record, tracking_benchmark
 from eventsnn.fields.line import line_operators
 from eventsnn.filters import BackgroundActivityFilter
 from eventsnn.frames import to_frames, windows
 from eventsnn.pipelines import track as pipeline
 from eventsnn.pipelines.demo import SHAPES, compare
+from eventsnn.pipelines.evaluate_tracks import alike
 from eventsnn.pipelines.track import track
 from eventsnn.pipelines.track_plan import begun
 from eventsnn.track import (
@@ -43,6 +44,7 @@ from eventsnn.track import (
 )
 from eventsnn.track.attribution import Shares, attribute
 from eventsnn.track.fleet import Fleet
+from eventsnn.track.metrics import evaluate
 from eventsnn.track.parting import Parting
 
 DISC = Shape("circle", 24.0, (30.0, 60.0), (150.0, 0.0))
@@ -174,6 +176,21 @@ def test_crossing_shapes_keep_their_ids(seed):
         assert followed.switches == 0
         assert followed.median < 2
         assert followed.largest < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "hota", "mota"),
+    [("tracking-single", 0.94, 0.98), ("tracking-lanes", 0.9, 0.96), ("tracking-crossing", 0.65, 0.7)],
+)
+def test_the_length_of_windows_suits_recordings_with_few_events(name, hota, mota):
+    """30,000 to 70,000 events a second, half of them noise."""
+    scores = []
+    for clip in range(2):
+        batch = generate(preset(name), 1, 0, clip, frames=False)
+        truth = Tracks.of(Truth.of(batch).every("5ms").rows())
+        scores.append(evaluate(*alike(truth, track(batch.events[0])), "point"))
+    assert np.mean([score.hota for score in scores]) > hota
+    assert np.mean([score.mota for score in scores]) > mota
 
 
 @settings(max_examples=5, deadline=None)

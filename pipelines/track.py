@@ -145,24 +145,23 @@ def run(config: Config) -> Path:
             print(f"the file does not name its sensor; {facts.sensor[0]}x{facts.sensor[1]} is inferred from the events")
         folder.mkdir()
         summary = write(chunks, settled, folder, stopped, video=config.video and encodes())
-        report = summary.report(settled, config.recording, config.device)
+        report = summary.report(settled, recording, config.device)
         (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     if summary.partial:
         until = show_duration(summary.end_us - settled.start_us)
         raise KeyboardInterrupt(f"interrupted: {out} holds the tracks of the first {until}, marked as partial")
-    _tell(summary, settled)
+    _tell(summary, settled, config)
     print(f"results in {out}")
     return out
 
 
-def _tell(summary: Summary, settled: Plan) -> None:
+def _tell(summary: Summary, settled: Plan, config: Config) -> None:
     """Print what there was, and what was wrong with it."""
     facts, dt, spans = settled.facts, settled.tracker.dt_us, summary.spans
     if facts.steps_back and facts.whole:
         often = "once" if facts.steps_back == 1 else f"{facts.steps_back:,} times"
-        print(
-            f"time steps back {often}; such an event counts at the latest time before it: sort the events if it is much"
-        )
+        print(f"time steps back {often}; such an event counts at the latest time before it. If it is much, sort first:")
+        print(f"  eventsnn.write('sorted.h5', eventsnn.read({str(config.recording)!r}).sort())")
     if summary.pauses:
         pauses = f"{summary.pauses} pauses" if summary.pauses > 1 else "a pause"
         print(
@@ -170,7 +169,8 @@ def _tell(summary: Summary, settled: Plan) -> None:
             "out of video and tables"
         )
     if not summary.events:
-        print("the recording holds no events")
+        cut = "" if config.start is None and config.stop is None else " from --start to --stop"
+        print(f"the recording holds no events{cut}")
     elif not spans:
         print("no object moved: what there is looks like noise, or is smaller or larger than --min-size and --max-size")
     things = "object" if len(spans) == 1 else "objects"

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from eventsnn import __version__
 from eventsnn.draw import Overlay, Trajectories, caption, picture, save, zoom_for
 from eventsnn.events import Events
-from eventsnn.track import STATES
+from eventsnn.io import Recording
+from eventsnn.track import STATES, Tracker
 from eventsnn.track.records import HEADER, as_csv, as_mot
 from eventsnn.video import Video
 
@@ -58,26 +60,34 @@ class Summary:
         place = np.searchsorted(self.took.cumsum(), share * self.took.sum())
         return float(_LATENCIES[min(int(place), len(_LATENCIES) - 1)])
 
-    def report(self, settled: Plan, recording: Path, device: str) -> dict[str, Any]:
+    def lasted(self, settled: Plan) -> int:
+        """The time [us] that was gone through: all until now, but for what is left out of pauses."""
+        whole = self.end_us - settled.start_us - self.left_out * settled.tracker.dt_us
+        return max(whole, 0) if self.events else 0
+
+    def report(self, settled: Plan, recording: Recording, device: str) -> dict[str, Any]:
         """What report.json says."""
         facts, tracker, seconds = settled.facts, settled.tracker, max(self.seconds, 1e-9)
-        span = max(self.end_us - settled.start_us, 0) if self.events else 0
+        left_out, lasted = self.left_out * tracker.dt_us, self.lasted(settled)
         return {
-            "recording": str(recording),
+            "eventsnn": __version__,
+            "recording": recording.path,
             "partial": self.partial,
             "sensor": facts.sensor,
             "sensor_inferred": facts.inferred,
             "events": self.events,
-            "duration_us": span,
+            "events_dropped": dict(recording.report.dropped),
+            "duration_us": lasted + left_out,
             "steps_back": facts.steps_back if facts.whole else None,
             "largest_gap_us": facts.largest_gap if facts.whole else None,
             "pauses_left_out": self.pauses,
-            "left_out_us": self.left_out * tracker.dt_us,
+            "left_out_us": left_out,
+            "tracker": "untrained" if isinstance(tracker, Tracker) else "learned",
             "window_us": tracker.dt_us,
             "device": device,
             "seconds": round(seconds, 3),
             "events_per_second": round(self.events / seconds),
-            "real_time_factor": round((span - self.left_out * tracker.dt_us) / 1e6 / seconds, 3),
+            "real_time_factor": round(lasted / 1e6 / seconds, 3),
             "latency_ms": {"median": self.latency(0.5), "99 %": self.latency(0.99), "largest": self.latency(1.0)},
             "constants": asdict(tracker.config),
             "tracks": [
@@ -123,8 +133,7 @@ def write(
                 clip.show(frame, later)
             progress.update(len(frame.events))
             if not progress.disable:
-                spent = max(time.perf_counter() - since, 1e-9)
-                factor = (frame.end_us - settled.start_us) / 1e6 / spent
+                factor = summary.lasted(settled) / 1e6 / max(time.perf_counter() - since, 1e-9)
                 progress.set_postfix_str(f"{factor:.2g} x real time", False)
     summary.seconds, summary.partial = time.perf_counter() - since, stopped()
     save(folder / "tracks.png", paths.image())

@@ -731,6 +731,30 @@ def test_events_out_of_order_and_without_a_sensor_are_tracked_and_told(tmp_path,
     assert followed.median < 2
 
 
+def test_the_report_tells_what_was_left_out_and_which_tracker_it_was(tmp_path, capsys):
+    events, _ = moving(0)
+    shifted = Events(events.t, events.x + 8, events.y, events.p, sensor=(250, 120))
+    eventsnn.io.write(tmp_path / "wide.csv", shifted)
+    asked = [
+        "--sensor",
+        "200",
+        "120",
+        "--on-error",
+        "skip",
+        "--start",
+        "5s",
+        "--no-video",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert cli.main(["track", str(tmp_path / "wide.csv"), *asked]) == 0
+    assert "no events from --start to --stop" in capsys.readouterr().out
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert sum(report["events_dropped"].values()) == int((shifted.x >= 200).sum())
+    assert (report["tracker"], report["duration_us"]) == ("untrained", 0)
+    assert report["eventsnn"] == eventsnn.__version__
+
+
 def test_empty_recordings_are_told(tmp_path, capsys):
     (tmp_path / "empty.csv").write_text("t,x,y,p\n")
     assert cli.main(["track", str(tmp_path / "empty.csv"), "--out", str(tmp_path / "out")]) == 0

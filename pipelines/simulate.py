@@ -15,6 +15,7 @@ from tqdm import tqdm
 import eventsnn.io
 from eventsnn.camera import PixelConfig, Pixels
 from eventsnn.events import Events
+from eventsnn.track.config import device_named
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,10 @@ def images(path: Path) -> Iterator[tuple[float, torch.Tensor]]:
 
 
 def simulate(config: Config) -> Iterator[Events]:
-    """The events between each image and the next. Raises ValueError for a rate that is not positive."""
+    """The events between each image and the next. Raises ValueError for a rate that is not positive, and no device."""
     if config.fps is not None and not (config.fps > 0 and math.isfinite(config.fps)):
         raise ValueError(f"fps must be positive, got {config.fps}")
+    device_named(config.device)
     pixels: Pixels | None = None
     for number, (rate, image) in enumerate(images(config.video)):
         rate = config.fps or rate

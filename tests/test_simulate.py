@@ -148,6 +148,7 @@ def test_simulate_says_what_it_cannot_read(video, tmp_path, capsys):
         ([str(text), "-o", str(tmp_path / "a.h5")], "0 image(s) could be read"),
         ([str(video), "-o", str(video)], "would be written over"),
         ([str(video), "-o", str(tmp_path / "a.h5"), "--fps", "0"], "fps must be positive"),
+        ([str(video), "-o", str(tmp_path / "a.h5"), "--device", "gpu7"], "no device is called 'gpu7'"),
         ([str(video), "-o", str(tmp_path / "no" / "a.h5")], "no such folder"),
         ([str(video), "-o", str(tmp_path / "a.h5"), "--threshold-on", "-1"], "thresholds must be positive"),
     ):

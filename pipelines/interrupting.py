@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish that a command looks for, so that it can end with complete files."""
+"""Ctrl-C, or a wish to terminate, as something that a command looks for, so that it can end with complete files."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def noticed() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether Ctrl-C was pressed; pressed once more, it interrupts as ever.
+    """A function that tells whether Ctrl-C was pressed, or the process asked to terminate; a second time it is as ever.
 
-    Elsewhere than in the main thread, and where it is ignored, nothing changes.
+    Elsewhere than in the main thread, and where a signal is ignored, nothing changes.
 
     >>> with noticed() as stopped:
     ...     signal.raise_signal(signal.SIGINT)
     ...     stopped()
     True
     """
-    before, pressed = signal.getsignal(signal.SIGINT), False
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    here = threading.current_thread() is threading.main_thread()
+    watched = [number for number, handler in before.items() if here and handler not in (signal.SIG_IGN, None)]
+    pressed = False
 
-    def note(*_: Any) -> None:
+    def note(number: int, _: Any) -> None:
         nonlocal pressed
         pressed = True
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[signal.Signals(number)])
 
-    if before == signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, note)
+    for number in watched:
+        signal.signal(number, note)
     try:
         yield lambda: pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number in watched:
+            signal.signal(number, before[number])

@@ -640,14 +640,15 @@ def test_events_go_to_the_nearest_target_in_reach(n):
             assert (abs(found - edge - beyond * (edge - further_in)) <= 6 * reach[k] / 128 + 1e-9).all()
 
 
-def test_an_interrupted_run_leaves_complete_files_marked_as_partial(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_complete_files_marked_as_partial(number, tmp_path, monkeypatch, capsys):
     """Those of all windows that were tracked, also of those whose rows are held back."""
     eventsnn.io.write(tmp_path / "disc.raw", moving(0)[0], format="EVT2")
     follow = Tracker.follow
 
     def interrupted(tracker, *arguments):
         if tracker.frame == 99:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return follow(tracker, *arguments)
 
     monkeypatch.setattr(Tracker, "follow", interrupted)

@@ -518,3 +518,13 @@ def test_delays_on_a_gpu_are_those_on_a_cpu(dtype, monkeypatch):
         found.append([v.detach().cpu().float() for v in (y, own.grad, *(p.grad for p in layer.parameters()))])
     for one, other in zip(*found, strict=True):
         assert (one - other).norm() <= (1e-5 if dtype == torch.float32 else 2e-2) * one.norm()
+
+
+def test_an_exported_network_goes_through_a_file(tmp_path):
+    net = SequentialState(Linear(3, 3), LIFCell(), RecurrentSequential(Linear(3, 3), LIFCell()))
+    x = 9 * uniform(2, 3)
+    torch.export.save(torch.export.export(net, (x,)), tmp_path / "net.pt2")
+    output, state = torch.export.load(tmp_path / "net.pt2").module()(x)
+    expected, last = net(x)
+    torch.testing.assert_close(output, expected)
+    assert type(state[2]) is type(last[2])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._pytree import tree_structure, treespec_dumps, treespec_loads
 
 import eventsnn.forms as forms
 import eventsnn.neurons as neurons
@@ -334,6 +335,14 @@ def test_biological_parameter_sets_run_in_their_units():
             assert out.sum() == 0
     assert neurons.LSNNParameters.bio_default().beta == 0.5
     assert neurons.CobaLIFParameters.bio_default().g_l == 0.25
+
+
+@pytest.mark.parametrize("name", sorted(name for name in neurons.__all__ if name.endswith("State")))
+def test_states_can_be_written_with_a_program(name):
+    """A tree of them goes through text, by their names: what an exported program is saved with."""
+    kind = getattr(neurons, name)
+    tree = tree_structure([kind(*[0.0] * len(kind._fields))])
+    assert treespec_loads(treespec_dumps(tree)) == tree
 
 
 def test_zero_input_with_norse_conductances_starts_from_a_passed_state():

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..neurons.state import written
 from .sequential import SequentialState
 
 
+@written
 class RecurrentSequentialState(NamedTuple):
     """What is fed back, and the states of the modules."""
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree
 
 T = TypeVar("T")
 
@@ -46,10 +47,17 @@ def _tensor_method(name: str) -> Callable[..., Any]:
     return method
 
 
+def written(cls: type[T]) -> type[T]:
+    """The named tuple, of which ``torch.export.save`` knows the name."""
+    _pytree._register_namedtuple(cls, serialized_type_name=f"{cls.__module__}.{cls.__qualname__}")
+    return cls
+
+
 def state_type(cls: type[T]) -> type[T]:
     """Give a named tuple the methods of a state: `to`, `cpu`, `cuda`, `float`, `detach`, `clone`, `broadcast`, `reset`.
 
-    Named tuples are known to torch's pytree and pickle as they are.
+    Named tuples are known to torch's pytree and pickle as they are; here torch learns by which name it can write them
+    with an exported program.
 
     >>> from typing import NamedTuple
     >>> @state_type
@@ -62,4 +70,4 @@ def state_type(cls: type[T]) -> type[T]:
         setattr(cls, name, _tensor_method(name))
     cls.broadcast = _broadcast  # type: ignore[attr-defined]
     cls.reset = reset_state  # type: ignore[attr-defined]
-    return cls
+    return written(cls)

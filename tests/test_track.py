@@ -1,8 +1,10 @@
 """Tracking: the filter's laws, regions, records, and objects followed through crossings, gaps and cuts."""
 
+import importlib.util
 import itertools
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -243,6 +245,16 @@ def test_the_start_of_a_stream_is_the_same_however_it_is_cut(cut):
     assert facts(np.arange(20_000) * 0) == (20_000, True)
     if cut > 1:
         assert facts(np.zeros(1_000_001, int)) == (1_000_000, False)
+
+
+def test_a_stream_that_turns_out_larger_than_its_start_is_told():
+    t = np.arange(0, 600_000, 10)
+    x = np.where(t < 300_000, t % 50, t % 100)
+    chunks = [Events(t[k : k + 999], x[k : k + 999], x[k : k + 999], x[k : k + 999] % 2) for k in range(0, len(t), 999)]
+    assert track(chunks).ids == []
+    with pytest.raises(ValueError, match=r"shows a sensor of 41x41.*sensor=\(width, height\)"):
+        track(iter(chunks))
+    assert track(iter(chunks), sensor=(100, 100)).ids == []
 
 
 def test_standard_input_gives_the_tracks_of_the_file(tmp_path):
@@ -615,14 +627,13 @@ def test_events_go_to_the_nearest_target_in_reach(n):
     crowd = np.triu(random.random((n, n)) < 0.5, 1)
     crowd |= crowd.T
     crowd[0] = False
-    here = random.random(n) < 0.8
     x, y, t = random.integers(-3, 83, m), random.integers(-3, 63, m), 10_000 - random.integers(-500, 3000, m)
     p = random.integers(0, 2, m)
-    counts = attribute(Events(t, x, y, p), 10_000, dt, sensor, state, half, reach, here, crowd, gate)
+    counts = attribute(Events(t, x, y, p), 10_000, dt, sensor, state, half, reach, gate, crowd)
     shares = Shares.of(counts, reach, crowd)
     place = state[:, None, :2] - state[:, None, 2:] * ((10_000 - t) / dt)[:, None]
     d = np.stack([x, y], 1) - place  # [n, m, 2]
-    inside = (abs(d) < reach[:, None]).all(2) & here[:, None]
+    inside = (abs(d) < reach[:, None]).all(2)
     apart = np.where(inside, ((d / half[:, None]) ** 2).sum(2), np.inf)
     owner, mine = apart.argmin(0), inside.any(0)
     alone = mine & ~(crowd[owner].T & (abs(d) <= gate[:, None]).all(2)).any(0)
@@ -638,6 +649,62 @@ def test_events_go_to_the_nearest_target_in_reach(n):
         for found, share, inner in ((shares.low[k], 0.05, 0.1), (shares.high[k], 0.95, 0.9)):
             edge, further_in = np.quantile(own, (share, inner), axis=0, method="inverted_cdf")
             assert (abs(found - edge - beyond * (edge - further_in)) <= 6 * reach[k] / 128 + 1e-9).all()
+
+
+_INTERPRETED = """
+import numpy as np
+import torch
+from eventsnn import Events
+from eventsnn.filters import BackgroundActivityFilter
+from eventsnn.track import gpu_kernels as kernels
+from eventsnn.track.attribution import FIELDS, HEAD, attribute
+from eventsnn.track.gpu_attribution import tell
+
+random, n, m, width, height, room = np.random.default_rng(0), 7, 3000, 80, 60, 16
+t, p = np.sort(random.integers(8000, 10_000, m)), random.integers(0, 2, m).astype(np.uint8)
+x, y = (random.integers(0, size, m).astype(np.int16) for size in (width, height))
+events = Events(t, x, y, p, sensor=(width, height))
+columns = [torch.from_numpy(column) for column in (t, x, y, p)]
+
+grid, pixels = (-(-m // 256),), width * height
+pixel, keep, fault = torch.empty(m, dtype=torch.int32), torch.empty(m, dtype=torch.int8), torch.zeros(1).int()
+kernels.locate[grid](*columns[1:3], pixel, fault, m, width, height, 256)
+pixel, order = torch.sort(pixel, stable=True)
+ends, latest = torch.zeros(2, pixels + 1, dtype=torch.int32), torch.full((pixels + 1,), -(2**63))
+kernels.runs[grid](pixel, *ends, m, 256)
+seen, counts, looks = torch.zeros(2, pixels).int(), torch.zeros(2, 40 * 30).int(), torch.tensor([1000])
+sizes = m, 12, 1, 100, width, height, 40, 40 * 30, 2, 2, True, 256
+kernels.judge[grid](*columns[:3], order, *ends, latest, keep, looks, seen, counts, *sizes)
+wanted = BackgroundActivityFilter((width, height), tau=100, late="hold").keep(events)
+assert fault == 0 and 200 < wanted.sum() < 2800
+assert np.array_equal(keep.numpy().astype(bool), wanted)
+for look, part in enumerate((slice(1000), slice(1000, m))):
+    of = np.bincount((y.astype(int) * width + x)[part][wanted[part]], minlength=pixels)
+    assert np.array_equal(seen[look].numpy(), of)
+    cells = np.minimum(of, 2).reshape(30, 2, 40, 2).sum((1, 3))
+    assert np.array_equal(counts[look].view(30, 40).numpy(), cells)
+
+state = np.concatenate([random.uniform(20, 60, (n, 2)), random.normal(size=(n, 2)) * 3], 1)
+half = random.uniform(4, 9, (n, 2))
+crowd = np.triu(random.random((n, n)) < 0.5, 1)
+crowd |= crowd.T
+targets = state, half, 1.3 * half, 1.2 * half, crowd
+told, counts = np.zeros(10 + room * (10 + room)), torch.zeros(room, FIELDS, dtype=torch.int64)
+pointers = [column.data_ptr() for column in (*columns, keep)]
+tell(told, room, (*pointers, 0, m, 10_000), *targets)
+length = torch.tensor(2000.0, dtype=torch.float64)
+kernels.assign[(3,)](torch.from_numpy(told), length, counts, 10 + room, FIELDS, HEAD, 256)
+assert np.array_equal(counts[:n].numpy(), attribute(events[wanted], 10_000, 2000, (width, height), *targets))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+def test_gpu_kernels_in_their_interpreter_keep_and_attribute_what_the_cpu_does():
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERPRETED], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

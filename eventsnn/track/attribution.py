@@ -50,42 +50,40 @@ def attribute(
     state: Array,
     half: Array,
     reach: Array,
-    here: Array,
-    crowd: Array,
     gate: Array,
+    crowd: Array,
 ) -> Array:
     """Give each event, at its own time, to the target it is nearest to in units of its size, if within its reach.
 
     ``events`` are those of the window of ``dt_us`` that ends at ``end_us``; ``state [n, 4]``, ``half``, ``reach`` and
-    ``gate [n, 2]``, ``here [n]`` and ``crowd [n, n]`` describe the targets. ``[n, FIELDS]`` counts come back.
+    ``gate [n, 2]`` and ``crowd [n, n]`` describe the targets. ``[n, FIELDS]`` counts come back.
     """
     counts = np.zeros((len(state), FIELDS), np.int64)
     if len(state) and len(events):
         t, x, y, p = events.numpy().columns
-        tiles = near_tiles(state, reach, here, *sensor)
-        targets = state, 1 / half, reach, here, crowd, gate
+        tiles = near_tiles(state, reach, *sensor)
+        targets = state, 1 / half, reach, gate, crowd
         _assign(t, x, y, p, end_us, dt_us, *targets, tiles, counts, counts[:, HEAD:].view(np.int32))
     return counts
 
 
 @brief
-def near_tiles(state: Any, reach: Any, here: Any, width: int, height: int) -> Any:
+def near_tiles(state: Any, reach: Any, width: int, height: int) -> Any:
     """``[rows, columns, 1 + MOST]``: how many targets may reach a tile within the window, and the first of them."""
     tiles = np.zeros((-(-height >> SHIFT), -(-width >> SHIFT), MOST + 1), np.int16)
     for k in range(len(state)):
-        if here[k]:
-            first, last = np.zeros(2, np.int64), np.zeros(2, np.int64)
-            for axis in range(2):
-                now, before = state[k, axis], state[k, axis] - state[k, axis + 2]
-                wide, side = reach[k, axis] + 1, float(tiles.shape[1 - axis])
-                first[axis] = int(min(max((min(now, before) - wide) / 2**SHIFT, 0.0), side))
-                last[axis] = int(min(max((max(now, before) + wide) / 2**SHIFT, -1.0), side - 1))
-            for row in range(first[1], last[1] + 1):
-                for column in range(first[0], last[0] + 1):
-                    tile = tiles[row, column]
-                    if tile[0] < MOST:
-                        tile[tile[0] + 1] = k
-                    tile[0] += 1
+        first, last = np.zeros(2, np.int64), np.zeros(2, np.int64)
+        for axis in range(2):
+            now, before = state[k, axis], state[k, axis] - state[k, axis + 2]
+            wide, side = reach[k, axis] + 1, float(tiles.shape[1 - axis])
+            first[axis] = int(min(max((min(now, before) - wide) / 2**SHIFT, 0.0), side))
+            last[axis] = int(min(max((max(now, before) + wide) / 2**SHIFT, -1.0), side - 1))
+        for row in range(first[1], last[1] + 1):
+            for column in range(first[0], last[0] + 1):
+                tile = tiles[row, column]
+                if tile[0] < MOST:
+                    tile[tile[0] + 1] = k
+                tile[0] += 1
     return tiles
 
 
@@ -100,9 +98,8 @@ def _assign(
     state: Any,
     per_half: Any,
     reach: Any,
-    here: Any,
-    crowd: Any,
     gate: Any,
+    crowd: Any,
     tiles: Any,
     counts: Any,
     places: Any,
@@ -129,7 +126,7 @@ def _assign(
             m: Any = np.uint64(tile[j + one]) if listed else np.uint64(j)
             dx = here_x - (state[m, 0] - state[m, 2] * age)
             dy = here_y - (state[m, 1] - state[m, 3] * age)
-            if here[m] and abs(dx) < reach[m, 0] and abs(dy) < reach[m, 1]:
+            if abs(dx) < reach[m, 0] and abs(dy) < reach[m, 1]:
                 apart = (dx * per_half[m, 0]) ** 2 + (dy * per_half[m, 1]) ** 2
                 if apart < least:
                     owner, least, from_x, from_y = m, apart, dx, dy

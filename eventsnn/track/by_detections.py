@@ -68,7 +68,7 @@ class DetectionTracker:
         offset[tracks], wide[tracks] = place[seen] - fleet.place[tracks], half[seen] / 1.05
         events = np.full(len(fleet), 400)  # the noise of a box is that of some hundred events on its outline
         shares = Shares(events, events, events, offset, offset - wide, offset + wide)
-        fleet.correct(tracks, shares, np.zeros((len(fleet), len(fleet)), bool))
+        fleet.correct(np.arange(len(fleet)), tracks, shares, np.zeros((len(fleet), len(fleet)), bool))
         fleet.keep(~fleet.expired)
         for k in np.setdiff1d(np.arange(len(found)), seen).tolist():
             fleet.add(place[k], half[k], self.frame)

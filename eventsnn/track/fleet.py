@@ -154,12 +154,6 @@ class Fleet:
         result: Array = kernels.expired(self.id, self.hits, self.silent, *self._durations)
         return result
 
-    @property
-    def crowd(self) -> Array:
-        """``[n, n]``: true where the boxes of a target and of another with a number, lately seen, overlap."""
-        result: Array = kernels.crowd(self.state, self.half, self.id, self.silent)
-        return result
-
     def predict(self, sensor: tuple[int, int]) -> None:
         """Move on by one window; a silent target that is slow waits where it was seen last."""
         if not len(self):
@@ -168,13 +162,13 @@ class Fleet:
         columns = self.state, self.covariance, self.half, self.seen, self.silent, self.lost
         kalman.move(*columns, sensor, self._max_age, (c.acceleration * self.dt**3, c.agility, c.max_age / self.dt))
 
-    def correct(self, which: Array, shares: Shares, crowd: Array) -> None:
-        """Correct the targets ``which [k]`` by where their events lie."""
-        if not len(which):
+    def correct(self, which: Array, heard: Array, shares: Shares, crowd: Array) -> None:
+        """Correct those of the targets ``which [m]`` that are ``heard`` by where their events lie."""
+        if not len(heard):
             return
         columns = self.state, self.covariance, self.half, self.silent, self.hits, self.lost, self.seen, self.pace
         where = shares.mean, shares.low, shares.high
-        kalman.correct(*columns, which, *where, shares.clear, crowd, self._constants)
+        kalman.correct(*columns, which, heard, *where, shares.clear, crowd, self._constants)
 
     def rows(self, frame: int, end_us: int) -> list[Row]:
         """What ``Tracks`` says of the targets in this window; those without a number keep it in ``past``."""

@@ -10,16 +10,25 @@ from eventsnn.jit import brief
 
 
 @brief
-def crowd(state: Any, half: Any, number: Any, silent: Any) -> Any:
-    """``[n, n]``: true where the boxes of a target and of another with a number, lately seen, overlap."""
-    n = len(state)
-    result = np.zeros((n, n), np.bool_)
-    for a in range(n):
-        for b in range(n):
+def sought(state: Any, half: Any, reach: Any, number: Any, silent: Any, lost: Any) -> Any:
+    """The targets that events are given to, those that are not lost: which they are, their state, half, reach, gate and
+    crowd ``[m, m]``, true where the boxes of one and of another with a number, lately seen, overlap.
+    """
+    which = np.flatnonzero(~lost)
+    m = len(which)
+    states, halves, reaches, gates = np.empty((m, 4)), np.empty((m, 2)), np.empty((m, 2)), np.empty((m, 2))
+    crowd = np.zeros((m, m), np.bool_)
+    for i in range(m):
+        a = which[i]
+        states[i], halves[i], reaches[i] = state[a], half[a], reach[a]
+        for axis in range(2):
+            gates[i, axis] = 1.25 * half[a, axis] + 2
+        for j in range(m):
+            b = which[j]
             if a != b and number[b] > 0 and silent[b] == 0:
                 overlap = abs(state[a, 0] - state[b, 0]) < half[a, 0] + half[b, 0]
-                result[a, b] = overlap and abs(state[a, 1] - state[b, 1]) < half[a, 1] + half[b, 1]
-    return result
+                crowd[i, j] = overlap and abs(state[a, 1] - state[b, 1]) < half[a, 1] + half[b, 1]
+    return which, states, halves, reaches, gates, crowd
 
 
 @brief
@@ -123,24 +132,39 @@ def placed(which: Any, state: Any, mean: Any, low: Any, high: Any, clear: Any, c
 
 @brief
 def heard(
-    polarity: Any, half: Any, silent: Any, events: Any, on: Any, clear: Any, fading: float, least: int, density: float
+    polarity: Any,
+    half: Any,
+    silent: Any,
+    latest: Any,
+    which: Any,
+    events: Any,
+    on: Any,
+    clear: Any,
+    fading: float,
+    least: int,
+    density: float,
 ) -> Any:
-    """The targets that have enough events, also clear of others, to be corrected; the others fall ``silent``, in place.
+    """Of the targets ``which [m]`` those that have enough events, also clear of others, to be corrected: their places
+    in ``which``. All others of the n fall ``silent``, in place.
 
     ``density`` is the number of events per pixel where nothing moves. The counts ``polarity [n, 2]`` of ON and OFF
-    events fade and get the new ones, in place.
+    events fade and get the new ones, ``latest [n]`` is how many there are now, in place.
     """
-    found, n = np.empty(len(events), np.int64), 0
-    for k in range(len(events)):
-        polarity[k, 0] = fading * polarity[k, 0] + on[k]
-        polarity[k, 1] = fading * polarity[k, 1] + (events[k] - on[k])
+    found, n = np.empty(len(which), np.int64), 0
+    for k in range(len(silent)):
+        silent[k], latest[k] = silent[k] + 1, 0
+        polarity[k, 0], polarity[k, 1] = fading * polarity[k, 0], fading * polarity[k, 1]
+    for i in range(len(which)):
+        k = which[i]
+        latest[k] = events[i]
+        polarity[k, 0] += on[i]
+        polarity[k, 1] += events[i] - on[i]
         chance = density * (4 * ((1.25 * half[k, 0] + 2) * (1.25 * half[k, 1] + 2)))
-        if events[k] >= max(least, chance + 4 * np.sqrt(chance + 1)):
-            if clear[k] >= least:
-                found[n] = k
+        if events[i] >= max(least, chance + 4 * np.sqrt(chance + 1)):
+            silent[k] -= 1
+            if clear[i] >= least:
+                found[n] = i
                 n += 1
-        else:
-            silent[k] += 1
     return found[:n]
 
 
@@ -152,8 +176,10 @@ def owners(low: Any, high: Any, state: Any, half: Any, silent: Any, least: float
         several, inside = 0, 0
         owner, within = -1, -1
         for k in range(len(state)):
+            if silent[k] > 0:
+                continue
             margin = least / 2 + 0.6 * max(half[k, 0], half[k, 1])
-            near, contains = silent[k] == 0, True
+            near, contains = True, True
             for axis in range(2):
                 at, wide = state[k, axis], half[k, axis]
                 near = near and low[i, axis] < at + wide + margin and high[i, axis] > at - wide - margin

@@ -33,7 +33,7 @@ class Attribution:
             self._prepare(16)
 
     def __call__(
-        self, part: Part, end_us: int, state: Array, half: Array, reach: Array, here: Array, crowd: Array, gate: Array
+        self, part: Part, end_us: int, state: Array, half: Array, reach: Array, gate: Array, crowd: Array
     ) -> Array:
         n = len(state)
         if n > self._room:
@@ -46,9 +46,8 @@ class Attribution:
             state,
             half,
             reach,
-            here,
-            crowd,
             gate,
+            crowd,
         )
         with self._at:
             self._graph.replay()
@@ -59,14 +58,14 @@ class Attribution:
     def _prepare(self, room: int) -> None:
         """Record what is done for up to so many targets: they go up, a launch, what it found comes back."""
         device, self._room = self._stream.device, room
-        staged = torch.zeros(10 + room * (11 + room), dtype=torch.float64, pin_memory=True)
+        staged = torch.zeros(10 + room * (10 + room), dtype=torch.float64, pin_memory=True)
         there = staged.to(device)
         result = torch.zeros(room, FIELDS, dtype=torch.int64, device=device)
         found = torch.zeros(room, FIELDS, dtype=torch.int64, pin_memory=True)
 
         def work() -> None:
             there.copy_(staged, non_blocking=True)
-            sizes = 11 + room, FIELDS, HEAD, _BLOCK
+            sizes = 10 + room, FIELDS, HEAD, _BLOCK
             kernels.assign[(_PROGRAMS,)](there, self._dt, result, *sizes, num_warps=8, enable_fp_fusion=False)
             found.copy_(result, non_blocking=True)
             result.zero_()
@@ -82,16 +81,14 @@ class Attribution:
 
 
 @brief
-def tell(
-    into: Any, room: int, events: Any, state: Any, half: Any, reach: Any, here: Any, crowd: Any, gate: Any
-) -> None:
+def tell(into: Any, room: int, events: Any, state: Any, half: Any, reach: Any, gate: Any, crowd: Any) -> None:
     """Write for ``gpu_kernels.assign`` where the events are and what the targets are like."""
     n, crowded = len(state), False
     for k in range(n):
-        one = into[10 + k * (11 + room) :]
-        one[:4], one[4:6], one[6:8], one[8], one[9:11] = state[k], 1 / half[k], reach[k], here[k], gate[k]
+        one = into[10 + k * (10 + room) :]
+        one[:4], one[4:6], one[6:8], one[8:10] = state[k], 1 / half[k], reach[k], gate[k]
         for j in range(n):
-            one[11 + j] = crowd[k, j]
+            one[10 + j] = crowd[k, j]
             crowded |= crowd[k, j]
     header = into[:10].view(np.int64)
     for k in range(8):

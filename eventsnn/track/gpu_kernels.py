@@ -168,7 +168,7 @@ def assign(told, dt, result, fields, counts, head, BLOCK: tl.constexpr):  # type
             dy = y - (tl.load(one + 1) - tl.load(one + 3) * age)
             a, b = dx * tl.load(one + 4), dy * tl.load(one + 5)
             apart = a * a + b * b
-            reached = live & (tl.load(one + 8) > 0) & (tl.abs(dx) < tl.load(one + 6)) & (tl.abs(dy) < tl.load(one + 7))
+            reached = live & (tl.abs(dx) < tl.load(one + 6)) & (tl.abs(dy) < tl.load(one + 7))
             nearer = reached & (apart < least)
             owner, least = tl.where(nearer, k, owner), tl.where(nearer, apart, least)
             from_x, from_y = tl.where(nearer, dx, from_x), tl.where(nearer, dy, from_y)
@@ -178,10 +178,10 @@ def assign(told, dt, result, fields, counts, head, BLOCK: tl.constexpr):  # type
         if crowded != 0:
             for k in range(n):
                 one = targets + k * fields
-                near = tl.load(targets + own * fields + 11 + k, mine, other=0.0) > 0
+                near = tl.load(targets + own * fields + 10 + k, mine, other=0.0) > 0
                 dx = x - (tl.load(one) - tl.load(one + 2) * age)
                 dy = y - (tl.load(one + 1) - tl.load(one + 3) * age)
-                gated = (tl.abs(dx) <= tl.load(one + 9)) & (tl.abs(dy) <= tl.load(one + 10))
+                gated = (tl.abs(dx) <= tl.load(one + 8)) & (tl.abs(dy) <= tl.load(one + 9))
                 alone = alone & ((near & gated) == 0)
         into = result + own * counts
         on = tl.load(ps + i, mine, other=0) != 0

@@ -115,8 +115,11 @@ def _steady(
     """
     found = []
     for a in range(len(state)):
+        if silent[a]:
+            lasted[a, a + 1 :] = -1
+            continue
         for b in range(a + 1, len(state)):
-            kind = 0 if silent[a] or silent[b] else _kind(a, b, state, half, number, line, side, least, largest)
+            kind = 0 if silent[b] else _kind(a, b, state, half, number, line, side, least, largest)
             if kind == _APART:
                 strangers[a, b] = True
             if kind == _FACING or (kind == _TOUCHING and not strangers[a, b]):

@@ -135,6 +135,7 @@ def correct(
     latest: Any,
     pace: Any,
     which: Any,
+    heard: Any,
     mean: Any,
     low: Any,
     high: Any,
@@ -142,29 +143,30 @@ def correct(
     crowd: Any,
     constants: Any,
 ) -> None:
-    """Correct the targets ``which [k]`` of a fleet, place and size, by where their events lie, in place.
+    """Correct those of the targets ``which [m]`` of a fleet that are ``heard``, place and size, by where their events
+    lie, in place.
 
-    Columns ``[n, 2]`` in px from the predicted place, ``events [n]`` and ``crowd [n, n]``; ``constants`` are noise,
+    Columns ``[m, 2]`` in px from the predicted place, ``events [m]`` and ``crowd [m, m]``; ``constants`` are noise,
     crowd_noise, manoeuvre, least and largest half, a turn, and the weights with which a larger and a smaller size is
     taken over.
     """
     least_noise, crowd_noise, manoeuvre, least, largest, turn, up, down = constants
     centre, shown, wide = np.empty(2), np.empty(2), np.empty(2)
-    for k in which:
-        crowded = crowd[k].any()
+    for i in heard:
+        k, crowded = which[i], crowd[i].any()
         for axis in range(2):
             known, place = half[k, axis], state[k, axis]
-            first, last = place + low[k, axis], place + high[k, axis]
+            first, last = place + low[i, axis], place + high[i, axis]
             wide[axis] = (last - first) / 2
             # edges that show only in part say less about the centre: then the box moves no more than it takes to hold
             # them
             shown[axis] = 0.0 if crowded else min(max(wide[axis] / known, 0.0), 1.0) ** 2
             fitting = max(min(place, first + known), last - known)
             # of two edges now the one, now the other gives more events: where they are counts, not the events' mean
-            mixed = 30 / (60 + events[k])
-            middle = mixed * (place + mean[k, axis]) + (1 - mixed) * (first + last) / 2
+            mixed = 30 / (60 + events[i])
+            middle = mixed * (place + mean[i, axis]) + (1 - mixed) * (first + last) / 2
             centre[axis] = shown[axis] * middle + (1 - shown[axis]) * fitting
-        noise = np.hypot(least_noise, 0.7 * max(half[k, 0], half[k, 1]) / np.sqrt(events[k]))
+        noise = np.hypot(least_noise, 0.7 * max(half[k, 0], half[k, 1]) / np.sqrt(events[i]))
         noise *= crowd_noise if crowded else 1.0
         surprise = _one_distance(state[k], covariance[k], centre[0], centre[1], noise**2) > manoeuvre
         if silent[k] > 0 or (surprise and not crowded):  # more doubt, for a sudden turn

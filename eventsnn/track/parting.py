@@ -48,18 +48,21 @@ class Parting:
         if self._seen % EVERY or not len(fleet):
             return {}
         t, x, y, p = (np.concatenate(column) for column in zip(*(e.columns for e in self._recent), strict=True))
-        here = fleet.silent == 0
-        tiles = near_tiles(fleet.state * (1, 1, self._oldest, self._oldest), fleet.reach, here, *self.sensor)
-        targets = fleet.state, 1 / fleet.half, fleet.reach, here
-        found, owner, place = _stripes(t, x, y, p, end_us, dt_us, *targets, tiles, self._oldest, _AXES, self.width)
+        which = np.flatnonzero(fleet.silent == 0)
+        state, half, reach = fleet.state[which], fleet.half[which], fleet.reach[which]
+        tiles = near_tiles(state * (1, 1, self._oldest, self._oldest), reach, *self.sensor)
+        found, owner, place = _stripes(
+            t, x, y, p, end_us, dt_us, state, 1 / half, reach, tiles, self._oldest, _AXES, self.width
+        )
         before, self._lasted = self._lasted, {}
         parts = {}
-        for k in np.flatnonzero(found[:, 2]).tolist():
+        for i in np.flatnonzero(found[:, 2]).tolist():
+            k = int(which[i])
             serial = int(fleet.serial[k])
             self._lasted[serial] = before.get(serial, 0) + 1
             fleet.reach[k] = np.minimum(fleet.reach[k], fleet.gate[k])
             if self._lasted[serial] >= self.looks:
-                low, high = _sides(place[owner == k], _AXES[int(found[k, 0])], found[k, 1])
+                low, high = _sides(place[owner == i], _AXES[int(found[i, 0])], found[i, 1])
                 parts[k] = low + fleet.place[k], high + fleet.place[k]
                 del self._lasted[serial]
         return parts
@@ -96,7 +99,6 @@ def _stripes(
     state: Any,
     per_half: Any,
     reach: Any,
-    here: Any,
     tiles: Any,
     oldest: float,
     axes: Any,
@@ -124,7 +126,7 @@ def _stripes(
             k = tiles[row, column, j + 1] if listed else j
             dx = x[i] - (state[k, 0] - state[k, 2] * age)
             dy = y[i] - (state[k, 1] - state[k, 3] * age)
-            if here[k] and abs(dx) < reach[k, 0] and abs(dy) < reach[k, 1]:
+            if abs(dx) < reach[k, 0] and abs(dy) < reach[k, 1]:
                 apart = (dx * per_half[k, 0]) ** 2 + (dy * per_half[k, 1]) ** 2
                 if apart < closest:
                     closest, owner[i], place[i, 0], place[i, 1] = apart, k, dx, dy

@@ -120,18 +120,17 @@ class Tracker:
         fleet, config = self.fleet, self.config
         if not len(fleet):
             return
-        crowd, gate = fleet.crowd, fleet.gate
-        targets = fleet.state, fleet.half, fleet.reach, ~fleet.lost, crowd, gate
+        columns = fleet.state, fleet.half, fleet.reach, fleet.id, fleet.silent, fleet.lost
+        which, *targets, crowd = kernels.sought(*columns)
         if isinstance(events, Events):
-            counts = attribute(events, end_us, self.dt_us, self.sensor, *targets)
+            counts = attribute(events, end_us, self.dt_us, self.sensor, *targets, crowd)
         else:
-            counts = self._attribution(events, end_us, *targets)
-        shares = Shares.of(counts, fleet.reach, crowd)
-        fleet.events = shares.events
-        columns = fleet.polarity, fleet.half, fleet.silent
-        least = config.least_events, self._density
-        which = kernels.heard(*columns, shares.events, shares.on, shares.clear, self._fading, *least)
-        fleet.correct(which, shares, crowd)
+            counts = self._attribution(events, end_us, *targets, crowd)
+        shares = Shares.of(counts, targets[2], crowd)
+        columns = fleet.polarity, fleet.half, fleet.silent, fleet.events
+        numbers, least = (shares.events, shares.on, shares.clear), (config.least_events, self._density)
+        heard = kernels.heard(*columns, which, *numbers, self._fading, *least)
+        fleet.correct(which, heard, shares, crowd)
 
     def _look(self, sight: Sight, end_us: int) -> None:
         """Compare the regions with the targets; one that no target explains becomes a target."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -79,7 +79,8 @@ def begun(source: Iterable[Events], sensor: tuple[int, int] | None = None) -> tu
     """What the start of a stream says, and the stream with it.
 
     The start are 20,000 events, and as many as come in 200 ms, but a million at most; or, where the ``sensor`` is
-    known, those of 5 s. How the stream is cut does not matter.
+    known, those of 5 s. How the stream is cut does not matter. Where no sensor is known, the stream raises ValueError
+    at events beyond those of its start.
 
     >>> facts, stream = begun(iter([Events([0, 40], [3, 1], [0, 2], [1, 1]), Events([90], [0], [1], [0])]))
     >>> facts.events, facts.whole, sum(map(len, stream))
@@ -100,5 +101,18 @@ def begun(source: Iterable[Events], sensor: tuple[int, int] | None = None) -> tu
     known = Events.concatenate(head).numpy()
     late = np.maximum.accumulate(known.t) - known.t[:1]
     enough = min(max(_LEAST, int(np.searchsorted(late, _SPAN))), int(np.searchsorted(late, longest)), _MOST)
-    facts = survey([known[:enough]], sensor)
-    return replace(facts, whole=len(known) <= enough), chain(head, chunks)
+    facts = replace(survey([known[:enough]], sensor), whole=len(known) <= enough)
+    stream = chain(head, chunks)
+    return facts, _inside(stream, facts.sensor) if facts.inferred and not facts.whole else stream
+
+
+def _inside(chunks: Iterable[Events], sensor: tuple[int, int]) -> Iterator[Events]:
+    """The stream, as long as it is inside the sensor that its start shows."""
+    width, height = sensor
+    for chunk in chunks:
+        if len(chunk) and not (int(chunk.x.max()) < width and int(chunk.y.max()) < height):
+            raise ValueError(
+                f"the start of the stream shows a sensor of {width}x{height}, and now there are events beyond it; "
+                "say how large it is: sensor=(width, height), or --sensor WIDTH HEIGHT"
+            )
+        yield chunk

@@ -23,7 +23,7 @@ class Config:
     """Compare tracks with the truth: MOTA, MOTP, IDF1, HOTA, switches, errors, success and precision, latency."""
 
     result: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RESULT")]
-    """Tracks as written by the command track (tracks.csv), or MOTChallenge text."""
+    """Tracks as written by the command track, tracks.csv or its folder; or MOTChallenge text."""
     truth: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH")]
     """The truth, in one of the same formats: two CSV files are compared by times, all else by numbers of frames."""
     similarity: Literal["iou", "point"] = "iou"
@@ -36,6 +36,7 @@ class Config:
 
 def read(path: Path, *, truth: bool = False) -> Labelled:
     """Tracks from CSV, by their header line, or boxes from MOTChallenge text; of a truth those that count."""
+    path = path / "tracks.csv" if path.is_dir() else path
     with path.open(errors="replace") as file:
         header = file.readline().startswith("frame,")
     return Tracks.from_csv(path) if header else Boxes.from_mot(path, counted=truth)
@@ -69,8 +70,8 @@ def _warn(truth: int, result: int) -> None:
 
 def speed(result: Path) -> dict[str, float]:
     """How fast the windows of a result came, as told by the report of the command track beside it; else nothing."""
-    report = result.parent / "report.json"
-    told = json.loads(report.read_text()) if result.stem == "tracks" and report.exists() else {}
+    report = (result if result.is_dir() else result.parent) / "report.json"
+    told = json.loads(report.read_text()) if (result.is_dir() or result.stem == "tracks") and report.exists() else {}
     if "latency_ms" not in told:
         return {}
     latency = told["latency_ms"]

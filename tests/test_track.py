@@ -899,6 +899,8 @@ def test_the_latency_of_a_result_is_told_where_its_report_is(tmp_path, capsys):
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["latency_50", f"{latency['median']:.3f}", "ms"] in lines
     assert ["latency_99", f"{latency['99 %']:.3f}", "ms"] in lines
+    assert cli.main(["evaluate-tracks", str(out), str(out / "tracks.csv")]) == 0
+    assert "latency_50" in capsys.readouterr().out
     (out / "report.json").write_text("{}")
     assert cli.main(compared) == 0
     assert "latency" not in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"eventsnn {__version__}")
         return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be no UTF-8
     wanted = [name for name in COMMANDS if arguments[:1] == [name]] or COMMANDS
     modules = {name: importlib.import_module(f"eventsnn.pipelines.{name.replace('-', '_')}") for name in wanted}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -102,7 +103,11 @@ def _dtype(config: Config) -> torch.dtype:
 
 def _told(config: Config, facts: Survey) -> dict[str, Any]:
     """What the file says of its frames."""
-    told = {"t_start_us": facts.first, "sensor": facts.sensor, "source": config.recording.name}
+    told = {
+        "t_start_us": facts.first,
+        "sensor": facts.sensor,
+        "source": os.fsencode(config.recording.name).decode(errors="replace"),
+    }
     told |= {} if config.count or config.n_bins else {"dt_us": microseconds(config.dt or _DT)}
     return {**told, "representation": config.representation}
 

@@ -390,6 +390,26 @@ def test_every_command_explains_itself(command):
     assert "usage: eventsnn" in done.stdout
 
 
+def test_names_that_are_no_text(disc, tmp_path):
+    """As old archives hold them, in latin-1: what is said and written of them has the same bytes."""
+    name = os.fsdecode(b"M\xfcnchen.raw")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(disc, folder / name)
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    command = [sys.executable, "-m", "eventsnn.cli"]
+    for words in (
+        ["info", name],
+        ["frames", name, "-o", "../a.h5"],
+        ["batch", "frames-for-training", ".", "-o", "../b"],
+    ):
+        done = subprocess.run([*command, *words], cwd=folder, capture_output=True, env=environment)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"M\xfcnchen" in done.stdout or words[0] != "info"
+    assert b"M\xfcnchen,done" in (tmp_path / "b/summary.csv").read_bytes()
+    assert b"M\xfcnchen" in (tmp_path / "b/report.html").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_what_is_ended_leaves_nothing(tmp_path, name):
     """Written from a pipe that stays open, and ended once the temporary file is there."""

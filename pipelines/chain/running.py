@@ -75,7 +75,7 @@ def run(
     folder = Path(out)
     name = name or (Path(source).stem if isinstance(source, str | Path) else "events")
     targets = {ending: folder / (name + ending) for ending in chain.endings}
-    seed = hashlib.sha256(f"{chain} {name}".encode()).digest()[:4]
+    seed = hashlib.sha256(f"{chain} {name}".encode(errors="surrogateescape")).digest()[:4]
     torch.manual_seed(int.from_bytes(seed))
     with ExitStack() as files:
         for target in targets.values():

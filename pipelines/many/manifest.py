@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 Entry = dict[str, Any]
+ANY_NAME = "surrogateescape"  # how text is written in which names of files may be no UTF-8
 
 
 @cache
@@ -104,7 +105,7 @@ def locked(out: Path, name: str) -> Iterator[TextIO]:
     """The log of a recording, open to be added to, by one process at a time on all machines that share the folder."""
     target = out / "logs" / f"{name}.log"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("a+") as log:
+    with target.open("a+", errors=ANY_NAME) as log:
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,7 +11,7 @@ from typing import Any
 from eventsnn.events import show_duration, show_rate
 from eventsnn.io.atomic import whole
 
-from .manifest import Entry, versions
+from .manifest import ANY_NAME, Entry, versions
 from .summary import row
 
 _INKS = ("#007d48", "#923cbe", "#cd6e00", "#00789b", "#be1e5f", "#696900", "#4650c8")
@@ -53,7 +53,7 @@ half, with the whole paths of tracks. Written {time.strftime("%Y-%m-%d %H:%M")},
 <script>{(here / "report.js").read_text()}</script></body></html>
 """
     with whole(out / "report.html") as path:
-        path.write_text(page)
+        path.write_text(page, errors=ANY_NAME)
 
 
 def _line(entry: Entry) -> str:

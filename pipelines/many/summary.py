@@ -9,7 +9,7 @@ from typing import Any
 
 from eventsnn.io.atomic import whole
 
-from .manifest import Entry
+from .manifest import ANY_NAME, Entry
 
 
 def row(entry: Entry) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def row(entry: Entry) -> dict[str, Any]:
 def write(out: Path, entries: list[Entry]) -> None:
     """Write summary.csv and summary.json."""
     rows = [row(entry) for entry in entries]
-    with whole(out / "summary.csv") as path, path.open("w", newline="") as file:
+    with whole(out / "summary.csv") as path, path.open("w", newline="", errors=ANY_NAME) as file:
         table = csv.DictWriter(file, list(rows[0]) if rows else [])
         table.writeheader()
         table.writerows(rows)

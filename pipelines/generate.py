@@ -41,6 +41,8 @@ class Config:
 def run(config: Config) -> list[Path]:
     """Write the recordings, each file whole or not at all."""
     shapes = preset(config.preset)
+    if config.n is not None and config.n < 1:
+        raise ValueError(f"n, the number of clips, must be at least 1, got {config.n}")
     if config.duration is not None:
         shapes = replace(shapes, frames=microseconds(config.duration) // shapes.dt_us)
     if config.n is not None:

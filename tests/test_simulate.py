@@ -169,6 +169,9 @@ def test_generate_writes_a_recording_with_its_truth(tmp_path, capsys):
     assert np.allclose(tracks.boxes, truth.boxes, atol=0.02)
     assert tracks.t_us[-1] == 50_000
     assert "3 objects" in capsys.readouterr().out
+    assert main(["generate", "shapes", "-o", str(tmp_path / "none"), "--n", "0"]) == 2
+    assert "must be at least 1, got 0" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
     assert main(["generate", "shapes", "-o", str(tmp_path / "b.h5"), "--preset", "none"]) == 2
     assert "there are nice2023-small" in capsys.readouterr().err
     folder = tmp_path / "clips"

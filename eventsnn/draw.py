@@ -62,8 +62,12 @@ class Overlay:
         """Boxes ``(id, x, y, width, height, seen)``, centre and size in px of the sensor; thin where not seen."""
         for number, x, y, w, h, seen in boxes:
             ink = colour(number)
-            trail = np.array(self._trails[number])
-            cv2.polylines(image, [self._places(trail)], False, ink, 1 if self.zoom < 3 else 2, cv2.LINE_AA, _SHIFT)
+            trail, wide = self._places(np.array(self._trails[number]).reshape(-1, 2)), 1 if self.zoom < 3 else 2
+            for k in range(_SHADES):  # the older, the paler
+                part = trail[len(trail) * k // _SHADES : len(trail) * (k + 1) // _SHADES + 1]
+                pale = (_SHADES - 1 - k) / (_SHADES + 1)
+                shade = [c + pale * (paper - c) for c, paper in zip(ink, PAPER, strict=True)]
+                cv2.polylines(image, [part], False, shade, wide, cv2.LINE_AA, _SHIFT)
             (left, top), (right, bottom) = self._places(np.array([[x - w / 2, y - h / 2], [x + w / 2, y + h / 2]]))
             cv2.rectangle(image, (left, top), (right, bottom), ink, 2 if seen else 1, cv2.LINE_AA, _SHIFT)
             corner = max(int(left) >> _SHIFT, 2), max((int(top) >> _SHIFT) - 5, 14)
@@ -76,6 +80,7 @@ class Overlay:
 
 
 _SHIFT = 4
+_SHADES = 6
 
 
 def caption(image: Image, text: str) -> Image:

@@ -510,3 +510,16 @@ def test_a_path_breaks_off_where_its_track_is_away():
 
     assert drawn([10, 30, 60, 80]) == [True, True, True]
     assert drawn([10, 30, None, 60, 80]) == [True, False, True]
+
+
+def test_trails_fade():
+    overlay = draw.Overlay(trail=60)
+    for x in range(100):
+        overlay.follow([(1, float(x), 10.0)])
+    image = overlay.draw(np.full((60, 100, 3), 255, np.uint8), [])
+    assert (image == 255).all()
+    image = overlay.draw(image, [(1, 99.0, 40.0, 4.0, 4.0, True)])
+    darkness = 255 - image[10].astype(int).mean(1)
+    assert (darkness[:39] == 0).all()
+    assert 0 < darkness[45] < darkness[60] < darkness[80] < darkness[97]
+    assert darkness[97] > 0.75 * (255 - np.mean(draw.colour(1)))

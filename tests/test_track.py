@@ -430,6 +430,18 @@ def test_detections_are_assigned_to_the_tracks_that_predict_them():
     assert tracker.update(Detections.of_boxes(np.zeros((0, 4)))) == []
 
 
+def test_the_less_sure_a_box_is_the_less_it_says():
+    """One box in a straight row is off by 3 px: the track follows it as far as its score tells."""
+    off = []
+    for score in (1.0, 0.5, 0.2):
+        tracker = DetectionTracker(dt_us=10_000)
+        for k in range(40):
+            box = [2.0 * k + 3.0 * (k == 39), 20.0, 30.0, 30.0]
+            rows = tracker.update(Detections.of_boxes([box], np.array([score if k == 39 else 1.0])))
+        off.append(rows[0][3] - (2.0 * 39 + 15))
+    assert off[0] > off[1] > off[2] > 0
+
+
 def test_scale_space_finds_place_and_size():
     detector = ScaleSpaceDetector((120, 90), 12.0, 40.0)
     with pytest.raises(ValueError, match=r"shape \[2, 90, 120\]"):
@@ -454,6 +466,8 @@ def test_detections_check_their_columns_and_keep_their_device():
         Detections.of_boxes(np.array([[0.0, 0.0, 0.0, 4.0]]))
     with pytest.raises(ValueError, match="must be finite"):
         Detections.of_boxes([[np.nan, 0.0, 3.0, 4.0]])
+    with pytest.raises(ValueError, match="must be finite"):
+        Detections.of_boxes([[1.0, 0.0, 3.0, 4.0]], np.array([np.nan]))
     with pytest.raises(ValueError, match=r"shape \[n, 4\].*got \(2, 3\)"):
         Detections.of_boxes(np.zeros((2, 3)))
     found = Detections.of_boxes(torch.tensor([[0.0, 0.0, 2.0, 4.0]]))

@@ -20,7 +20,7 @@ Column = Any  # a NumPy array or a torch tensor
 class Detections:
     """Centres ``x, y`` and sizes ``w, h`` [px], and ``score``; columns ``[n]``, all NumPy or all torch on one device.
 
-    Raises ValueError for columns of unequal length, centres that are not finite, or sizes that are not positive.
+    Raises ValueError for columns of unequal length, numbers that are not finite, or sizes that are not positive.
 
     >>> found = Detections(np.array([10.0]), np.array([8.0]), np.array([4.0]), np.array([6.0]), np.array([25.0]))
     >>> len(found), found.boxes.tolist()
@@ -41,8 +41,8 @@ class Detections:
             return
         if not bool(((self.w > 0) & (self.h > 0)).all()):
             raise ValueError("sizes of detections must be positive; leave out boxes without area")
-        if not bool((abs(self.x) + abs(self.y) + self.w + self.h < math.inf).all()):
-            raise ValueError("centres and sizes of detections must be finite numbers; leave out the others")
+        if not bool((abs(self.x) + abs(self.y) + self.w + self.h + abs(self.score) < math.inf).all()):
+            raise ValueError("centres, sizes and scores of detections must be finite numbers; leave out the others")
 
     @classmethod
     def of_boxes(cls, boxes: Column, score: Column | None = None) -> Self:

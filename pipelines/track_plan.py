@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .track import Config
 
 _LADDER = (500, 1_000, 2_000, 5_000, 10_000, 20_000)
-_SHORT, _BUSY, _POWER = 2_000, 400e3, 0.6  # so long [us] is a window at so many events/s; the fewer, the longer
+_USUAL, _FEW = 5_000, 250  # the length of a window [us]; longer, for so many events
 _LONG = 2**62
 _SHARE, _SOON = 1 / 4, 5.0  # of a short recording an object is seen before it has its number, though so long [ms]
 
@@ -39,15 +39,15 @@ class Plan:
 
 
 def choose_dt(rate: float, duration: int) -> int:
-    """Window length [us] for a rate [events/s]: about 2 ms (400,000 / rate)^0.6, from 0.5 to 20 ms.
+    """Window length [us] for a rate [events/s]: 5 ms, or as long as it takes for 250 events, up to 20 ms.
 
-    That is where generated and real recordings of all rates were tracked best. It is at least 2 ms, or a hundredth of
-    the duration [us], and at most a sixteenth of it, so that a short recording has enough windows.
+    So generated and real recordings of all rates are tracked best. In a recording of less than half a second it is a
+    hundredth of the duration [us], from 0.5 ms on, and never over a sixteenth of it, so that there are enough windows.
 
     >>> choose_dt(10e6, 50_000), choose_dt(123e3, 2_200_000), choose_dt(12e3, 40_000_000)
     (500, 5000, 20000)
     """
-    wanted = min(max(_SHORT * (_BUSY / max(rate, 1e-9)) ** _POWER, min(_SHORT, duration / 100)), duration / 16)
+    wanted = min(max(_FEW / max(rate, 1e-9) * 1e6, min(_USUAL, duration / 100)), duration / 16)
     return min(_LADDER, key=lambda dt: abs(math.log(dt / max(wanted, 1))))
 
 

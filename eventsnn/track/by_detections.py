@@ -29,8 +29,9 @@ class DetectionTracker:
 
     Assignment by least total cost (Kuhn 1955): squared Mahalanobis distance, with a gate at 9.21, and (log of the size
     ratio / 0.3)^2. The standard deviation of a box's place is 3.5 % of half its size, divided by its score where that
-    is below 1. Filter, numbers, coasting and rows are those of ``Tracker``. Raises ValueError for a window or sensor that
-    cannot be, and ``update`` TypeError for what are no ``Detections``.
+    is below 1. Filter, numbers, coasting and rows are those of ``Tracker``.
+
+    Raises ValueError for a window or sensor that cannot be, and ``update`` TypeError for what are no ``Detections``.
 
     >>> from eventsnn.track import Tracks
     >>> tracker = DetectionTracker(dt_us=10_000)

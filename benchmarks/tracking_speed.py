@@ -123,10 +123,10 @@ def stages(events: Events, device: str, dt: int) -> list[float]:
 
 
 def table(devices: list[str], duration_us: int, lengths: list[int]) -> Iterator[str]:
-    """Rows for each case, device and length of a window [us], also the automatic one; slower streams last longer."""
+    """Rows for each case, device and length of a window [us], also the automatic one."""
     yield HEAD
     for sensor, rate in CASES:
-        events = busy(sensor, rate, duration_us * (2 if rate < 5e6 else 1))
+        events = busy(sensor, rate, duration_us)
         auto = choose_dt(events.rate, events.duration)
         for dt in sorted({auto, *lengths}):
             for device in devices:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eventsnn.track.gpu import Packed, Watch
 
 _AHEAD = 4  # windows that wait for the next step
-_BATCH, _BATCHES = 64, 3  # windows that a GPU is given at once, at most, and how many such are on their way
+_BATCH, _BATCHES = 64, 4  # windows that a GPU is given at once, at most, and how many such are on their way
 _OFTEN = 8  # windows after which is seen whether more are ready
 
 

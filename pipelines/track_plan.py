@@ -26,7 +26,7 @@ _LONG = 2**62
 _SHARE, _SOON = 1 / 4, 5.0  # of a short recording an object is seen before it has its number, though so long [ms]
 
 # the start of a stream that settles the rest: so many events [1] and so long [us], at most so many, or so long
-_LEAST, _SPAN, _MOST, _LONGEST = 20_000, 200_000, 1_000_000, 5_000_000
+_LEAST, _SPAN, _MOST, _LONGEST = 20_000, 500_000, 1_000_000, 5_000_000
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def plan(facts: Survey, config: Config) -> Plan:
 def begun(source: Iterable[Events], sensor: tuple[int, int] | None = None) -> tuple[Survey, Iterable[Events]]:
     """What the start of a stream says, and the stream with it.
 
-    The start are 20,000 events, and as many as come in 200 ms, but a million at most; or, where the ``sensor`` is
+    The start are 20,000 events, and as many as come in 500 ms, but a million at most; or, where the ``sensor`` is
     known, those of 5 s. How the stream is cut does not matter. Where no sensor is known, the stream raises ValueError
     at events beyond those of its start.
 

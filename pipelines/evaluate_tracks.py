@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -91,8 +92,8 @@ def run(config: Config) -> Scores:
         unit = _UNITS.get(name.partition("_")[0], "")
         print(f"{name:13} " + (f"{value:8}" if isinstance(value, int) else f"{value:8.3f}") + unit)
     if config.out is not None:
+        known = {name: None if math.isnan(value) else value for name, value in table.items()}  # JSON knows no NaN
+        told = {"similarity": config.similarity, "least": config.least, **known}
         with whole(config.out) as path:
-            path.write_text(
-                json.dumps({"similarity": config.similarity, "least": config.least, **table}, indent=1) + "\n"
-            )
+            path.write_text(json.dumps(told, indent=1) + "\n")
     return scores

@@ -900,6 +900,9 @@ def test_tracks_are_evaluated_from_files(tmp_path, capsys):
     assert "hota" in capsys.readouterr().out
     assert json.loads((tmp_path / "scores.json").read_text())["mota"] == 1
     assert cli.main(["evaluate-tracks", files[0], str(tmp_path / "none.txt")]) == 2
+    (tmp_path / "far.txt").write_text("1,1,900,900,5,5\n")
+    assert cli.main(["evaluate-tracks", str(tmp_path / "far.txt"), files[1], "-o", str(tmp_path / "far.json")]) == 0
+    assert json.loads((tmp_path / "far.json").read_text(), parse_constant=pytest.fail)["error_mean"] is None
 
 
 def test_the_latency_of_a_result_is_told_where_its_report_is(tmp_path, capsys):

@@ -121,15 +121,15 @@ class Tracker:
         if not len(fleet):
             return
         columns = fleet.state, fleet.half, fleet.reach, fleet.id, fleet.silent, fleet.lost
-        which, *targets, crowd = kernels.sought(*columns)
+        which, state, half, reach, gate, crowd = kernels.sought(*columns)
         if isinstance(events, Events):
-            counts = attribute(events, end_us, self.dt_us, self.sensor, *targets, crowd)
+            counts = attribute(events, end_us, self.dt_us, self.sensor, state, half, reach, gate, crowd)
         else:
-            counts = self._attribution(events, end_us, *targets, crowd)
-        shares = Shares.of(counts, targets[2], crowd)
-        columns = fleet.polarity, fleet.half, fleet.silent, fleet.events
-        numbers, least = (shares.events, shares.on, shares.clear), (config.least_events, self._density)
-        heard = kernels.heard(*columns, which, *numbers, self._fading, *least)
+            counts = self._attribution(events, end_us, state, half, reach, gate, crowd)
+        shares = Shares.of(counts, reach, crowd)
+        known = fleet.polarity, fleet.half, fleet.silent, fleet.events
+        numbers = shares.events, shares.on, shares.clear
+        heard = kernels.heard(*known, which, *numbers, self._fading, config.least_events, self._density)
         fleet.correct(which, heard, shares, crowd)
 
     def _look(self, sight: Sight, end_us: int) -> None:

@@ -6,6 +6,9 @@ still fall to the one or the other when there is but one region to be detected.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -22,14 +25,15 @@ from .records import Row
 _GATE = 9.21  # 99 % of chi squared with two degrees of freedom
 _FAR = 1e9
 _SURE = 400  # the noise of a box is that of so many events on its outline, and larger, the less sure it is
+_SIZE_NOISE, _SIZE_DRIFT = 0.1, 1e-4  # standard deviation of the log of a size; how much its variance grows in a ms
 
 
 class DetectionTracker:
     """``update(detections of the next frame) -> rows of the confirmed tracks``; ``reset()`` starts anew.
 
     Assignment by least total cost (Kuhn 1955): squared Mahalanobis distance, with a gate at 9.21, and (log of the size
-    ratio / 0.3)^2. The standard deviation of a box's place is 3.5 % of half its size, divided by its score where that
-    is below 1. Filter, numbers, coasting and rows are those of ``Tracker``.
+    ratio / 0.3)^2. The standard deviation of a box's place is 3.5 % of half its size, and that of its size 10 %,
+    divided by its score where that is below 1. Filter, numbers, coasting and rows are those of ``Tracker``.
 
     Raises ValueError for a window or sensor that cannot be, and ``update`` TypeError for what are no ``Detections``.
 
@@ -50,7 +54,8 @@ class DetectionTracker:
 
     def reset(self) -> None:
         """Forget all tracks."""
-        self.fleet, self.frame = Fleet(self.config, self.dt_us / 1e3), 0
+        config = replace(self.config, growth=math.inf, shrinking=math.inf)  # sizes have a filter of their own
+        self.fleet, self.frame = Fleet(config, self.dt_us / 1e3), 0
 
     def update(self, detections: Detections, end_us: int | None = None) -> list[Row]:
         """Rows for the frame that ends at ``end_us``, by default the number of frames so far times ``dt_us``."""
@@ -68,11 +73,15 @@ class DetectionTracker:
         hit[tracks] = True
         fleet.silent = np.where(hit, fleet.silent, fleet.silent + 1)
         offset, wide = np.zeros((2, len(fleet), 2))
-        offset[tracks], wide[tracks] = place[seen] - fleet.place[tracks], half[seen] / 1.05
+        offset[tracks], wide[tracks] = place[seen] - fleet.place[tracks], half[seen]
         events = np.full(len(fleet), _SURE)
-        events[tracks] = np.rint(_SURE * np.clip(found.score[seen], 0.1, 1.0) ** 2)
+        sure = np.clip(found.score[seen], 0.1, 1.0)
+        events[tracks] = np.rint(_SURE * sure**2)
         shares = Shares(events, events, events, offset, offset - wide, offset + wide)
         fleet.correct(np.arange(len(fleet)), tracks, shares, np.zeros((len(fleet), len(fleet)), bool))
+        fleet.doubt += _SIZE_DRIFT * fleet.dt
+        measured = np.clip(half[seen], self.config.min_size / 4, self.config.max_size / 2)
+        kalman.resize(fleet.half, fleet.doubt, tracks, measured, _SIZE_NOISE / sure)
         fleet.keep(~fleet.expired)
         for k in np.setdiff1d(np.arange(len(found)), seen).tolist():
             fleet.add(place[k], half[k], self.frame)

@@ -22,6 +22,7 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
     "state": ((4,), float),
     "covariance": ((4, 4), float),
     "half": ((2,), float),
+    "doubt": ((2,), float),
     "serial": ((), int),
     "id": ((), int),
     "born": ((), int),
@@ -40,8 +41,9 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
 class Fleet:
     """n targets. ``state [n, 4]`` is (x, y, vx, vy), px and px per window; ``half [n, 2]`` half its width and height.
 
-    ``seen`` is where it was last seen. ``silent`` counts windows without enough events. ``lost`` means that only its
-    memory is left: it is not reported. ``reach`` is half the sides of the box whose events are taken for its own.
+    ``doubt [n, 2]`` is the variance of the logs of these, where they are filtered. ``seen`` is where it was last seen.
+    ``silent`` counts windows without enough events. ``lost`` means that only its memory is left: it is not reported.
+    ``reach`` is half the sides of the box whose events are taken for its own.
     """
 
     def __init__(self, config: TrackerConfig, dt_ms: float) -> None:
@@ -68,6 +70,7 @@ class Fleet:
     state: Array
     covariance: Array
     half: Array
+    doubt: Array
     serial: Array
     id: Array
     born: Array
@@ -97,6 +100,7 @@ class Fleet:
             "state": np.append(centre, [0.0, 0.0]),
             "covariance": np.diag([4.0, 4.0, speed, speed]),
             "half": half,
+            "doubt": [0.04, 0.04],
             "serial": self.last_serial,
             "born": frame,
             "hits": 1,

@@ -19,7 +19,6 @@ from eventsnn.filters.filter import NEVER
 
 from . import gpu_kernels as kernels
 from .attribution import Array
-from .regions import BLOCK as SIDE
 from .regions import LEAST_VARIANCE, MOST_PER_PIXEL, RegionDetector, Sight, thinned
 
 _BLOCK = 256
@@ -233,13 +232,13 @@ class Watch:
         return [torch.cat([mean, self._fault.double()]), z.view(shape), maps.view(shape)]
 
     def _background(self, maps: torch.Tensor) -> torch.Tensor:
-        side = min(SIDE, self.regions.height, self.regions.width)
+        side = self.regions.block
         across, down = self.regions.width // side, self.regions.height // side
         blocks = across * down
         sums = torch.empty(len(maps), blocks, dtype=torch.float64, device=self.device)
         grid = (triton.cdiv(blocks, _BLOCK), len(maps))
         kernels.block_sums[grid](maps, sums, self.regions.width, maps.shape[1], across, blocks, side, _BLOCK)
-        return sums.sort(1).values[:, (blocks - 1) // 2] / side**2
+        return sums.sort(1).values[:, self.regions.rank] / side**2
 
 
 def _tensor(column: Array) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Constant-velocity Kalman filter for many tracks at once.
 
-State ``(x, y, vx, vy)``; per axis, over a time dt and with white acceleration of density q,
+State ``(x, y, vx, vy)``, and apart from it the log of width and height; per axis, over a time dt and with white
+acceleration of density q,
 
     F = [[1, dt], [0, 1]]        Q = q [[dt^3/3, dt^2/2], [dt^2/2, dt]]
 
@@ -37,6 +38,17 @@ def update(state: Array, covariance: Array, measured: Array, noise: float | Arra
     state, covariance = state.copy(), covariance.copy()
     _update(state, covariance, measured, np.full(len(state), noise))
     return state, covariance
+
+
+def resize(half: Array, doubt: Array, which: Array, measured: Array, noise: Array) -> None:
+    """Correct the sizes ``half [n, 2]`` of the targets ``which [k]``, in place, by ``measured [k, 2]``.
+
+    A filter of the log of width and height, which change by chance: ``doubt [n, 2]`` are their variances, ``noise [k]``
+    the standard deviations of what was measured.
+    """
+    gain = doubt[which] / (doubt[which] + noise[:, None] ** 2)
+    half[which] *= np.exp(gain * np.log(measured / half[which]))
+    doubt[which] *= 1 - gain
 
 
 @brief

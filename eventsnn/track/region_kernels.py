@@ -33,8 +33,8 @@ def collect(cells: Any, decay: float, x: Any, y: Any, seen: Any, pool: int, most
 
 
 @compiled
-def background(cells: Any, block: int) -> float:
-    """The median over whole blocks of their means, of two middle ones the lower."""
+def background(cells: Any, block: int, rank: int) -> float:
+    """The mean of the whole block that so many have lower means than."""
     height, width = cells.shape[0] // block, cells.shape[1] // block
     sums = np.zeros((height, width))
     for row in range(height * block):
@@ -45,8 +45,8 @@ def background(cells: Any, block: int) -> float:
                 total += line[column]
             into[k] = total
     means = np.sort(sums.ravel()) / block**2
-    middle: float = means[(len(means) - 1) // 2]
-    return middle
+    found: float = means[rank]
+    return found
 
 
 @compiled

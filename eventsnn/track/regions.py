@@ -24,7 +24,7 @@ from eventsnn.frames import to_frames
 
 from . import region_kernels as kernels
 
-BLOCK = 8
+BLOCK, FEW = 8, 64  # cells along a side of a block; blocks
 LEAST_VARIANCE = 1e-3
 MOST_EVENTS = 1_500
 MOST_PER_PIXEL = 2  # an edge that passes gives a pixel few events: more come from hot pixels and flicker
@@ -86,6 +86,9 @@ class RegionDetector:
     ) -> None:
         self.pool = math.ceil(max(sensor) / cells)
         self.width, self.height = (-(-n // self.pool) for n in sensor)
+        self.block = min(BLOCK, self.height, self.width)
+        blocks = (self.height // self.block) * (self.width // self.block)
+        self.rank = (blocks - 1) // (2 if blocks >= FEW else 4)
         self.decay = decay
         self.scale = scale / self.pool**2
         self.map = torch.zeros(self.height, self.width, device=device)
@@ -121,11 +124,14 @@ class RegionDetector:
             raise ValueError(f"events lie outside the {self.sensor[0]}x{self.sensor[1]} sensor; crop them first")
 
     def background(self) -> float:
-        """Events per cell of the map where nothing moves: the median over blocks of their means."""
-        block = min(BLOCK, self.height, self.width)
+        """Events per cell of the map where nothing moves: the median over blocks of their means.
+
+        Of few blocks an object may fill most: there it is the lower quartile.
+        """
         if self.map.device.type != "cpu":
-            return float(torch.nn.functional.avg_pool2d(self.map[None], block).median())
-        return kernels.background(self.map.numpy(), block)
+            means = torch.nn.functional.avg_pool2d(self.map[None], self.block).flatten().sort().values
+            return float(means[self.rank])
+        return kernels.background(self.map.numpy(), self.block, self.rank)
 
     def response(self, mean: float) -> NDArray[np.float32]:
         """z of every cell, ``[H, W]``, where the background is ``mean``."""

@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from eventsnn.datasets import pack
-from eventsnn.pipelines.classify import device_of, opened, parts_of, recipe_of, split_of
+from eventsnn.devices import device_named
+from eventsnn.pipelines.classify import opened, parts_of, recipe_of, split_of
 from eventsnn.train import Data, Recipe, Run, accuracy, evaluate, fit
 from eventsnn.train.card import device_name
 
@@ -80,7 +81,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[])
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
-    recipe, device = recipe_of(a.recipe, tuple(a.set)), device_of(a.device)
+    recipe, device = recipe_of(a.recipe, tuple(a.set)), device_named(a.device)
     results = []
     with tempfile.TemporaryDirectory() as room:
         splits = [split_of(recipe.dataset, a.root, part) for part in parts_of(recipe.dataset)[:2]]

@@ -103,19 +103,6 @@ def parts_of(name: str) -> tuple[str, ...]:
     return ("train", "test", *(split for split in splits if split in ("valid", "validation")))
 
 
-def device_of(name: str) -> Any:
-    """The device of that name. Raises ValueError if there is none."""
-    import torch
-
-    try:
-        device = torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
-    except RuntimeError:
-        raise ValueError(f"no device is called {name!r}; there are auto, cpu, cuda, cuda:1, ...") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name}: this machine has no CUDA device, or torch was built without CUDA")
-    return device
-
-
 def opened(path: Path, device: Any) -> Any:
     """A packed split, in words on the GPU if its file is smaller than a quarter of what is free there."""
     import torch
@@ -128,9 +115,10 @@ def opened(path: Path, device: Any) -> Any:
 
 def run(config: Config) -> Path:
     """Train, test and describe; returns the folder. What is interrupted goes on with ``resume``."""
+    from eventsnn.devices import device_named
     from eventsnn.train.parallel import together
 
-    recipe, device = recipe_of(config.recipe, config.set), device_of(config.device)
+    recipe, device = recipe_of(config.recipe, config.set), device_named(config.device)
     out = config.out or Path("runs") / Path(config.recipe).stem
     last = out / "last.safetensors"
     if last.exists() and not config.resume:

@@ -32,13 +32,14 @@ def run(config: Config) -> float:
     """Print the figures, draw the matrix; gives the accuracy."""
     import torch
 
+    from eventsnn.devices import device_named
     from eventsnn.io.atomic import whole
     from eventsnn.train import Data, accuracy, confusion, cost, evaluate, load, network
     from eventsnn.train.charts import confusion_matrix
 
-    from .classify import cached, device_of, opened, split_of
+    from .classify import cached, opened, split_of
 
-    device, saved = device_of(config.device), load(config.checkpoint)
+    device, saved = device_named(config.device), load(config.checkpoint)
     recipe, facts = saved.recipe, saved.facts
     net = network(saved, device)
     if config.nir is not None:

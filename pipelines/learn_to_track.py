@@ -19,6 +19,7 @@ import tyro
 from torch import Tensor
 from tqdm import tqdm
 
+from eventsnn.devices import device_named
 from eventsnn.io.atomic import whole
 from eventsnn.track.calibration import activity, calibrate, complaints
 from eventsnn.track.dsnt import divergence, target_maps
@@ -26,7 +27,6 @@ from eventsnn.track.field_network import Answer, FieldNetwork, NetworkConfig
 from eventsnn.track.network_file import read_network, write_network
 
 from . import moving_clips
-from .classify import device_of
 from .moving_clips import SCENES, Clips
 from .moving_errors import Errors, measure, told
 
@@ -194,7 +194,7 @@ def run(config: Config) -> Path:
 
     Raises KeyboardInterrupt when interrupted, saying what is kept.
     """
-    config = replace(config, device=str(device_of(config.device)))
+    config = replace(config, device=str(device_named(config.device)))
     file = config.out / "network.safetensors"
     if file.exists() and not config.resume:
         raise ValueError(f"{config.out} has a network already; go on with --resume, or give another --out")

@@ -30,14 +30,13 @@ class Config:
 
 def run(config: Config) -> None:
     """Write the table, and say what each recording is taken for."""
+    from eventsnn.devices import device_named
     from eventsnn.io.atomic import whole
     from eventsnn.train import load, network
 
-    from .classify import device_of
-
     if not config.recordings:
         raise ValueError("name the recordings to classify")
-    saved, device = load(config.checkpoint), device_of(config.device)
+    saved, device = load(config.checkpoint), device_named(config.device)
     for path in config.recordings:
         if not path.exists():
             raise FileNotFoundError(2, "there is no such recording", str(path))

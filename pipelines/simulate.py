@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 import eventsnn.io
 from eventsnn.camera import PixelConfig, Pixels
+from eventsnn.devices import device_named
 from eventsnn.events import Events
-from eventsnn.track.config import device_named
 
 
 @dataclass(frozen=True)

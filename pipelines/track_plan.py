@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eventsnn.devices import device_named
 from eventsnn.events import Events, microseconds
 from eventsnn.track import Tracker, TrackerConfig
-from eventsnn.track.config import device_named, window_length
+from eventsnn.track.config import window_length
 from eventsnn.track.learned import LearnedTracker
 
 from .info import Survey, survey

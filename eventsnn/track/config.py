@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from eventsnn.events import microseconds
 
 
@@ -71,18 +69,3 @@ def window_length(dt: int | str) -> int:
     if us <= 0:
         raise ValueError(f"dt must be at least 1 us, got {dt!r}")
     return us
-
-
-def device_named(name: torch.device | str) -> torch.device:
-    """The device of that name. Raises ValueError if there is none.
-
-    >>> device_named("cpu")
-    device(type='cpu')
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"no device is called {name!r}; there are cpu, cuda, cuda:1, ...") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name}: this machine has no CUDA device, or torch was built without CUDA")
-    return device

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from eventsnn.devices import device_named
 from eventsnn.events import Events, sensor_size
 
 from . import kalman
-from .config import TrackerConfig, device_named, window_length
+from .config import TrackerConfig, window_length
 from .field_network import FieldNetwork, NetworkState
 from .network_file import read_network
 from .records import Row

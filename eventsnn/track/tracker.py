@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from eventsnn.devices import device_named
 from eventsnn.events import Events, sensor_size
 
 from . import fleet_kernels as kernels
 from .attribution import Shares, attribute
-from .config import TrackerConfig, device_named, window_length
+from .config import TrackerConfig, window_length
 from .fleet import Array, Fleet
 from .identity import Mergers, report
 from .parting import EVERY, Parting

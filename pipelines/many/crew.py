@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from eventsnn.devices import device_named
+
 from . import manifest
 from .cluster import again, clustered
 from .inputs import Input
@@ -45,14 +47,9 @@ class Crew:
 
 def devices(device: str, workers: int | None, jobs: int) -> list[str]:
     """The device of each process. Raises ValueError for a device that is not there."""
-    try:
-        wanted = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"no device is called {device!r}; there are cpu, cuda, cuda:1, ...") from None
+    wanted = device_named(device)
     names = [device]
     if wanted.type == "cuda":
-        if not torch.cuda.is_available():
-            raise ValueError(f"device {device}: this machine has no CUDA device, or torch was built without CUDA")
         names = [device] if wanted.index is not None else [f"cuda:{k}" for k in range(torch.cuda.device_count())]
     count = workers or (len(names) if wanted.type == "cuda" else len(os.sched_getaffinity(0)))
     return [names[k % len(names)] for k in range(min(count, max(jobs, 1)))]

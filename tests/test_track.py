@@ -39,6 +39,7 @@ from eventsnn.track import (
     Tracker,
     TrackerConfig,
     Tracks,
+    fleet_kernels,
     kalman,
     read_detections,
     resample,
@@ -103,6 +104,20 @@ def test_an_object_that_fills_most_of_a_small_sensor_is_found():
     detector.add(frame)
     (region,) = detector.find(20.0)
     assert np.allclose((*region.low, *region.high), (8, 1, 23, 30), atol=2)
+
+
+@given(st.integers(0, 29), st.integers(0, 24), st.integers(0, 12), st.integers(0, 12), st.integers(0, 4))
+def test_the_share_of_a_region_that_was_passed_is_that_of_its_pixels(x, y, w, h, n):
+    """The middle of the last cells may lie beyond the sensor: it stands for the last pixel."""
+    random = np.random.default_rng(x + y)
+    corner = random.integers(0, 20, (n, 2))
+    boxes = np.concatenate([corner, corner + random.integers(1, 14, (n, 2))], 1)
+    passed = np.zeros((21, 27), bool)
+    for x0, y0, x1, y1 in boxes:
+        passed[y0:y1, x0:x1] = True
+    region = passed[min(y, 20) : y + h + 1, min(x, 26) : x + w + 1]
+    low, high = np.array([x, y], float), np.array([x + w, y + h], float)
+    assert fleet_kernels.share_in(low, high, (27, 21), boxes) == pytest.approx(region.mean())
 
 
 def test_noise_and_lone_pixels_are_no_region():

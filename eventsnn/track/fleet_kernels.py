@@ -237,11 +237,14 @@ def boxes(state: Any, half: Any, silent: Any) -> Any:
 
 @brief
 def share_in(low: Any, high: Any, sensor: Any, boxes: Any) -> float:
-    """The share of a region's pixels, those on the ``sensor``, that lie in any of the ``boxes [n, 4]``."""
-    x0, x1 = _pixels(low[0], high[0])
-    y0, y1 = _pixels(low[1], high[1])
+    """The share of a region's pixels, those on the ``sensor``, that lie in any of the ``boxes [n, 4]``.
+
+    The middle of a last cell may lie beyond the sensor: it stands for the last pixel.
+    """
+    x0, x1 = _pixels(min(low[0], sensor[0] - 1.0), high[0])
+    y0, y1 = _pixels(min(low[1], sensor[1] - 1.0), high[1])
     x1, y1 = min(x1, sensor[0]), min(y1, sensor[1])
-    covered = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), np.bool_)
+    covered = np.zeros((y1 - y0, x1 - x0), np.bool_)
     for k in range(len(boxes)):
         for y in range(max(boxes[k, 1], y0), min(boxes[k, 3], y1)):
             for x in range(max(boxes[k, 0], x0), min(boxes[k, 2], x1)):

@@ -1,6 +1,7 @@
 """Accuracy of the untrained tracker on twenty clips of crossing shapes, how long its stages take, and its memory.
 
 python benchmarks/tracking.py --accuracy [--first 0] [--clips 20] [--out benchmarks/results/tracking-accuracy.md]
+python benchmarks/tracking.py --presets [--clips 20]
 python benchmarks/tracking.py --speed [--device cpu cuda] [--dt 1000 2000 5000]
 python benchmarks/tracking.py --command --memory
 """
@@ -10,14 +11,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stderr
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import torch
 import tracking_speed
 
-from eventsnn.datasets.shapes import tracking_benchmark
+from eventsnn.datasets.shapes import Truth, generate, preset, tracking_benchmark
+from eventsnn.pipelines.evaluate_tracks import alike
 from eventsnn.pipelines.track import track
 from eventsnn.track import Tracks
 from eventsnn.track.metrics import evaluate
@@ -52,10 +56,27 @@ def accuracy(first: int, clips: int) -> str:
     return "\n".join(lines)
 
 
+def presets(clips: int) -> str:
+    """Mean scores by distance of the centres on clips of the generator's presets, every 5 ms from 100 ms on."""
+    lines = ["| preset | HOTA | IDF1 | MOTA | median error [px] |", "|---|---|---|---|---|"]
+    for name in ("tracking-single", "tracking-lanes", "tracking-crossing"):
+        rows = []
+        for clip in range(clips):
+            batch = generate(preset(name), 1, 0, clip, frames=False)
+            truth = Tracks.of(Truth.of(batch).every("5ms").rows())
+            with redirect_stderr(StringIO()):
+                both = alike(truth, track(batch.events[0]))
+            score = evaluate(*(part[part.t_us > _WARM_UP_US] for part in both), "point")
+            rows.append((score.hota, score.idf1, score.mota, score.error_median))
+        lines.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in np.mean(rows, 0)) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accuracy", action="store_true")
+    parser.add_argument("--presets", action="store_true")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--command", action="store_true")
     parser.add_argument("--memory", action="store_true")
@@ -69,6 +90,8 @@ def main() -> None:
     parts: list[Iterable[str]] = []
     if chosen.accuracy:
         parts.append([accuracy(chosen.first, chosen.clips)])
+    if chosen.presets:
+        parts.append([presets(chosen.clips)])
     if chosen.speed:
         parts.append(tracking_speed.table(chosen.device, round(chosen.seconds * 1e6), chosen.dt))
     if chosen.command:

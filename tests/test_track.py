@@ -742,6 +742,7 @@ import numpy as np
 import torch
 from eventsnn import Events
 from eventsnn.filters import BackgroundActivityFilter
+from eventsnn.track import RegionDetector
 from eventsnn.track import gpu_kernels as kernels
 from eventsnn.track.attribution import FIELDS, HEAD, attribute
 from eventsnn.track.gpu_attribution import tell
@@ -770,6 +771,20 @@ for look, part in enumerate((slice(1000), slice(1000, m))):
     cells = np.minimum(of, 2).reshape(30, 2, 40, 2).sum((1, 3))
     assert np.array_equal(counts[look].view(30, 40).numpy(), cells)
 
+regions = RegionDetector((width, height), scale=9.0, decay=0.5)
+regions.map.copy_(torch.from_numpy(random.poisson(0.3, (height, width))))
+cells, side, r = regions.map.view(1, -1), regions.block, len(regions.taps) // 2
+across, blocks = width // side, (width // side) * (height // side)
+sums, half, z = torch.empty(1, blocks, dtype=torch.float64), torch.empty_like(cells), torch.empty_like(cells)
+kernels.block_sums[(1, 1)](cells, sums, width, pixels, across, blocks, side, 256)
+mean = regions.background()
+assert sums.sort(1).values[0, regions.rank].item() / side**2 == mean
+spread = np.sqrt(4 * np.pi * regions.scale / (mean / 1.5))
+given = torch.from_numpy(regions.taps), torch.tensor([mean]).float(), torch.tensor([spread]).float(), height, width, r
+kernels.smooth[(-(-pixels // 256), 1)](cells, half, *given, width, True, 256)
+kernels.smooth[(-(-pixels // 256), 1)](half, z, *given, 1, False, 256)
+assert np.allclose(z.view(height, width).numpy(), regions.response(mean), atol=1e-4)
+
 state = np.concatenate([random.uniform(20, 60, (n, 2)), random.normal(size=(n, 2)) * 3], 1)
 half = random.uniform(4, 9, (n, 2))
 crowd = np.triu(random.random((n, n)) < 0.5, 1)
@@ -785,7 +800,7 @@ assert np.array_equal(counts[:n].numpy(), attribute(events[wanted], 10_000, 2000
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-def test_gpu_kernels_in_their_interpreter_keep_and_attribute_what_the_cpu_does():
+def test_gpu_kernels_in_their_interpreter_see_and_attribute_what_the_cpu_does():
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     done = subprocess.run(
         [sys.executable, "-c", _INTERPRETED], env=environment, capture_output=True, text=True, check=False

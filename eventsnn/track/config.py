@@ -1,4 +1,4 @@
-"""The constants of the tracker, and what is asked of windows and devices."""
+"""The constants of the tracker, and what is asked of its windows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What the tests share: the folder of real recordings, which lies outside the project."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,18 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder}; set EVENTSNN_DATA to the folder that holds recordings/")
     return folder
+
+
+@pytest.fixture(scope="session")
+def interpreted():
+    """Run a script in a process in which Triton interprets its kernels; it must not fail."""
+    pytest.importorskip("triton")
+
+    def run(script: str) -> None:
+        environment = {**os.environ, "TRITON_INTERPRET": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run

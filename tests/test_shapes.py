@@ -1,8 +1,6 @@
 """Moving shapes: true areas, the law of the pixels, the truth, and the same clip however it is made."""
 
-import importlib.util
 import math
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -150,13 +148,8 @@ for config in (
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-def test_gpu_kernel_in_its_interpreter_gives_the_same_events():
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", _INTERPRETED], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def test_gpu_kernel_in_its_interpreter_gives_the_same_events(interpreted):
+    interpreted(_INTERPRETED)
 
 
 @pytest.mark.gpu

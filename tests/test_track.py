@@ -1,10 +1,8 @@
 """Tracking: the filter's laws, regions, records, and objects followed through crossings, gaps and cuts."""
 
-import importlib.util
 import itertools
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -737,6 +735,51 @@ def test_events_go_to_the_nearest_target_in_reach(n):
             assert (abs(found - edge - beyond * (edge - further_in)) <= 6 * reach[k] / 128 + 1e-9).all()
 
 
+_WATCHED = """
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from eventsnn import Events
+from eventsnn.datasets.shapes import Shape, record
+from eventsnn.filters import BackgroundActivityFilter
+from eventsnn.frames import windows
+from eventsnn.track import Tracker
+
+class Nothing:
+    def __init__(self, *arguments, **named): pass
+    def synchronize(self): pass
+    def record(self, stream): pass
+
+cuda, empty = torch.cuda, torch.empty  # everything is done at once, on the CPU
+cuda.Stream, cuda.Event, cuda.synchronize, cuda.stream = Nothing, Nothing, lambda device: None, lambda s: nullcontext()
+torch.empty = lambda *size, pin_memory=False, **named: empty(*size, **named)
+from eventsnn.track.gpu import Watch
+
+events, _ = record([Shape("circle", 20.0, (25.0, 24.0), (100.0, 20.0))], (60, 48), "40ms", noise_rate=5.0)
+order = np.argsort(events.t + np.random.default_rng(0).integers(-1500, 1500, len(events)), kind="stable")
+dt, looks, regions, tracker = 2000, 0, 0, Tracker(events.sensor, 2000)
+clean = BackgroundActivityFilter(events.sensor, 2 * dt, late="hold")
+watch = Watch(Tracker(events.sensor, dt).regions, 2 * dt, 2, tracker.config.birth_z, torch.device("cpu"))
+cut = [window for _, window in windows([events[order]], dt, start=0)]
+for at in range(0, len(cut), 5):
+    for window, (part, sight) in zip(cut[at : at + 5], watch(cut[at : at + 5])):
+        keep = clean.keep(window)
+        assert np.array_equal(part.columns[-1][part.first : part.last].numpy(), keep)
+        wanted = tracker.see(window[keep])
+        assert (sight is None) == (wanted is None)
+        if wanted is not None:
+            looks, regions = looks + 1, regions + len(wanted.regions)
+            assert (sight.background, sight.events) == (wanted.background, wanted.events)
+            assert np.allclose(sight.regions, wanted.regions)
+assert looks == 10 and regions > 5
+"""
+
+
+def test_what_a_gpu_sees_of_windows_is_seen_in_the_interpreter_of_its_kernels(interpreted):
+    interpreted(_WATCHED)
+
+
 _INTERPRETED = """
 import numpy as np
 import torch
@@ -799,13 +842,8 @@ assert np.array_equal(counts[:n].numpy(), attribute(events[wanted], 10_000, 2000
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-def test_gpu_kernels_in_their_interpreter_see_and_attribute_what_the_cpu_does():
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", _INTERPRETED], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def test_gpu_kernels_in_their_interpreter_see_and_attribute_what_the_cpu_does(interpreted):
+    interpreted(_INTERPRETED)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -957,13 +957,8 @@ for (n, c, side, out, size, stride, pad) in ((3, 2, 9, 20, 3, 1, 1), (2, 2, 12, 
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-def test_convolution_of_few_channels_in_the_interpreter_of_its_kernels():
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", _CONVOLVED], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def test_convolution_of_few_channels_in_the_interpreter_of_its_kernels(interpreted):
+    interpreted(_CONVOLVED)
 
 
 @pytest.mark.gpu

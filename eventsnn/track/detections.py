@@ -56,7 +56,12 @@ class Detections:
 
     @classmethod
     def of_regions(cls, regions: Sequence[Region]) -> Self:
-        """From the regions of a leaky map; the score is the largest response in standard deviations of the noise."""
+        """From the regions of a leaky map; the score is the largest response in standard deviations of the noise.
+
+        >>> from eventsnn.track import Region
+        >>> Detections.of_regions([Region(np.array([10.0, 20.0]), np.array([30.0, 30.0]), 40, 25.0)]).boxes
+        array([[ 9.5 , 19.75, 21.  , 10.5 ]])
+        """
         low, high = (np.array([getattr(r, name) for r in regions], float).reshape(-1, 2) for name in ("low", "high"))
         centre, size = (low + high) / 2, np.maximum((high - low) * 1.05, 1.0)
         return cls(centre[:, 0], centre[:, 1], size[:, 0], size[:, 1], np.array([r.z for r in regions], float))

@@ -22,24 +22,14 @@ def has_spare_core() -> bool:
 
 
 def read_ahead(items: Iterable[Any], count: int = 2) -> Iterator[Any]:
-    """The items, up to ``count`` of them ready before they are asked for; an error comes in its place.
+    """The items, got in lots of up to ``count`` while the lot before is worked on; an error comes in its place.
 
     >>> list(read_ahead(iter([1, 2, 3])))
     [1, 2, 3]
     """
-    for batch in batches_ahead(items, count):
-        yield from batch
-
-
-def batches_ahead(items: Iterable[Any], count: int) -> Iterator[list[Any]]:
-    """The items in lists of those that were ready when the list was asked for, from one to ``count`` of them.
-
-    >>> sum(batches_ahead(range(100), 8), [])[::30]
-    [0, 30, 60, 90]
-    """
     with taking(items, count) as take:
-        while (batch := take(True)) is not None:
-            yield batch
+        while (lot := take(True)) is not None:
+            yield from lot
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from eventsnn.track.regions import Sight
 from .ahead import has_spare_core, read_ahead, taking
 
 if TYPE_CHECKING:
-    from eventsnn.track.gpu import Packed, Watch
+    from eventsnn.track.gpu import Batch, Watch
 
 _AHEAD = 4  # windows that wait for the next step
 _BATCH, _BATCHES = 64, 4  # windows that a GPU is given at once, at most, and how many such are on their way
@@ -79,7 +79,7 @@ def _watched(cut: Iterable[Window], watch: Watch) -> Iterator[Window]:
     """The windows that are ready are packed, looked at on the device and outlined together; of two batches more the one
     before is seen to the end, if they are there. What takes long does so in threads that hardly need the interpreter.
     """
-    packed: deque[tuple[list[Window], Future[Packed]]] = deque()
+    packed: deque[tuple[list[Window], Future[Batch]]] = deque()
     begun: deque[tuple[list[Window], Future[list[tuple[Any, Sight | None]]]]] = deque()
 
     def timed(batch: list[Window], step: Callable[[Any], Any], given: Any) -> Any:

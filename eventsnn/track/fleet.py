@@ -127,14 +127,6 @@ class Fleet:
         return self.state[:, :2]
 
     @property
-    def low(self) -> Array:
-        return self.place - self.half
-
-    @property
-    def high(self) -> Array:
-        return self.place + self.half
-
-    @property
     def gate(self) -> Array:
         return 1.25 * self.half + 2
 

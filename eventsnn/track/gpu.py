@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Packed:
+class Batch:
     """The events of windows in ``staged`` memory, where the columns are in it; and last, room for edges."""
 
     windows: int
@@ -55,7 +55,7 @@ class Packed:
 class Begun:
     """Windows that the device looks at: their events here and there, and what comes back once it is ``done``."""
 
-    packed: Packed
+    batch: Batch
     looked: Array
     columns: tuple[torch.Tensor, ...]
     fetched: list[torch.Tensor]
@@ -90,7 +90,7 @@ class Watch:
     def __call__(self, windows: Sequence[Events]) -> list[tuple[Part, Sight | None]]:
         return self.finish(self.begin(self.pack(windows)))
 
-    def pack(self, windows: Sequence[Events]) -> Packed:
+    def pack(self, windows: Sequence[Events]) -> Batch:
         """What ``begin`` takes. Each of the three steps takes the windows in order; they may go on in three threads."""
         windows = [window.numpy() for window in windows]
         filled = [window for window in windows if len(window)]
@@ -110,20 +110,20 @@ class Watch:
             columns.append(into.numpy().view(windows[0].columns[k].dtype))
         types = [getattr(torch, str(kind)) for kind in kinds]
         events = Events(*columns, sensor=self.regions.sensor)
-        return Packed(len(windows), events, ends, ordered, staged, list(zip(places, types, strict=True)))
+        return Batch(len(windows), events, ends, ordered, staged, list(zip(places, types, strict=True)))
 
-    def begin(self, packed: Packed) -> Begun:
+    def begin(self, batch: Batch) -> Begun:
         """Have the windows looked at, without waiting for the device."""
-        looked = (self._windows + 1 + np.arange(packed.windows)) % self.every == 0
-        self._windows += packed.windows
+        looked = (self._windows + 1 + np.arange(batch.windows)) % self.every == 0
+        self._windows += batch.windows
         looks = int(looked.sum())
         with torch.cuda.stream(self._stream):
-            columns = self._uploaded(packed, packed.ends[1:][looked])
-            keep = self._judged(packed, columns, looks)
+            columns = self._uploaded(batch, batch.ends[1:][looked])
+            keep = self._judged(batch, columns, looks)
             fetched = [_fetched(part) for part in (keep, *self._seen_in(looks))]
             done = torch.cuda.Event()
             done.record(self._stream)
-        return Begun(packed, looked, (*columns, keep), fetched, done)
+        return Begun(batch, looked, (*columns, keep), fetched, done)
 
     def finish(self, begun: Begun) -> list[tuple[Part, Sight | None]]:
         """What is seen in the windows, those of one ``begin`` after those of the one before."""
@@ -131,7 +131,7 @@ class Watch:
         keep, told, z, maps = (part.numpy() for part in begun.fetched)
         if told[-1]:
             raise ValueError("events lie outside the {}x{} sensor; crop them first".format(*self.regions.sensor))
-        recent = self._recent(begun.packed.events, keep.view(bool), begun.packed.ends[1:][begun.looked])
+        recent = self._recent(begun.batch.events, keep.view(bool), begun.batch.ends[1:][begun.looked])
         found, ends = self.regions.outlined(z, maps, self.birth_z)
         sights = (
             Sight(mean, found[low:high], events)
@@ -140,20 +140,20 @@ class Watch:
         pointers = tuple(column.data_ptr() for column in begun.columns)
         return [
             (Part(begun.columns, pointers, first, last), next(sights) if look else None)
-            for (first, last), look in zip(pairwise(begun.packed.ends.tolist()), begun.looked.tolist(), strict=True)
+            for (first, last), look in zip(pairwise(begun.batch.ends.tolist()), begun.looked.tolist(), strict=True)
         ]
 
-    def _judged(self, packed: Packed, columns: tuple[torch.Tensor, ...], looks: int) -> torch.Tensor:
+    def _judged(self, batch: Batch, columns: tuple[torch.Tensor, ...], looks: int) -> torch.Tensor:
         """Which events are kept; those are counted for each look."""
-        regions, n = self.regions, len(packed.events)
+        regions, n = self.regions, len(batch.events)
         width, height = regions.sensor
         t, x, y, _ = columns
         clock = t
         keep = torch.empty(n, dtype=torch.int8, device=self.device)
-        self._begin(looks)
+        self._make_room(looks)
         if n:
-            held = packed.events.t
-            if not (packed.ordered and held[0] >= self._clock):
+            held = batch.events.t
+            if not (batch.ordered and held[0] >= self._clock):
                 held = np.maximum.accumulate(np.maximum(held, self._clock))
                 clock = torch.from_numpy(held).to(self.device)
             self._clock = int(held[-1])
@@ -174,16 +174,16 @@ class Watch:
                 kernels.remember[grid](clock, order, pixel, self._latest, n, _BLOCK)
         return keep
 
-    def _uploaded(self, packed: Packed, edges: Array) -> tuple[torch.Tensor, ...]:
+    def _uploaded(self, batch: Batch, edges: Array) -> tuple[torch.Tensor, ...]:
         """The columns on the device; with the ``edges``, in one transfer."""
-        at = len(packed.staged) - 8 * packed.windows
+        at = len(batch.staged) - 8 * batch.windows
         last = slice(at, at + 8 * len(edges))
-        packed.staged[last].view(torch.int64).numpy()[:] = edges
-        there = packed.staged.to(self.device, non_blocking=True)
+        batch.staged[last].view(torch.int64).numpy()[:] = edges
+        there = batch.staged.to(self.device, non_blocking=True)
         self._edges = there[last].view(torch.int64)
-        return tuple(there[place].view(kind) for place, kind in packed.places)
+        return tuple(there[place].view(kind) for place, kind in batch.places)
 
-    def _begin(self, looks: int) -> None:
+    def _make_room(self, looks: int) -> None:
         """Room for the counts of so many looks and of one to come, the first with what is counted already."""
         for name in ("_seen", "_counts"):
             before = getattr(self, name)

@@ -39,16 +39,8 @@ class Attribution:
         if n > self._room:
             with torch.cuda.stream(self._stream):
                 self._prepare(2 * n)
-        tell(
-            self._staged,
-            self._room,
-            (*part.pointers, part.first, part.last, end_us),
-            state,
-            half,
-            reach,
-            gate,
-            crowd,
-        )
+        events = *part.pointers, part.first, part.last, end_us
+        tell(self._staged, self._room, events, state, half, reach, gate, crowd)
         with self._at:
             self._graph.replay()
             torch.cuda.current_stream().synchronize()
